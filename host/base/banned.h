@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls that do not compile in this project: each has a bounded or safer form
+ * that says the same. Included before every source file by the build, after
+ * the system headers that declare the functions.
+ */
+#ifndef MIGHOST_BANNED_H
+#define MIGHOST_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok gets system popen alloca
+
+#endif
