@@ -1,0 +1,3 @@
+ALTER TABLE users DROP COLUMN website;
+ALTER TABLE users DROP COLUMN avatar_url;
+ALTER TABLE users DROP COLUMN bio;
