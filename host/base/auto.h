@@ -17,18 +17,18 @@
 #define AUTO(name) __attribute__((cleanup(auto_##name)))
 
 /* Defines auto_<name>() for a pointer type with a destructor. */
-#define AUTO_POINTER(name, type, destroy)             \
-    static inline void auto_##name(type **pointer)    \
-    {                                                 \
-        if (*pointer)                                 \
-            destroy(*pointer);                        \
+#define AUTO_POINTER(name, type, destroy)          \
+    static inline void auto_##name(type **pointer) \
+    {                                              \
+        if (*pointer)                              \
+            destroy(*pointer);                     \
     }
 
 /* Defines auto_<name>() for a value type with a clear function. */
-#define AUTO_VALUE(name, type, clear)              \
-    static inline void auto_##name(type *value)    \
-    {                                              \
-        clear(value);                              \
+#define AUTO_VALUE(name, type, clear)           \
+    static inline void auto_##name(type *value) \
+    {                                           \
+        clear(value);                           \
     }
 
 static inline void auto_free(void *pointer)
@@ -46,11 +46,11 @@ static inline void auto_close(int *fd)
 }
 
 /* Hands `pointer` over: its value, and NULL left behind. */
-#define TAKE(pointer)                                   \
-    ({                                                  \
-        __typeof__(pointer) taken_ = (pointer);         \
-        (pointer) = NULL;                               \
-        taken_;                                         \
+#define TAKE(pointer)                           \
+    __extension__({                             \
+        __typeof__(pointer) taken_ = (pointer); \
+        (pointer) = NULL;                       \
+        taken_;                                 \
     })
 
 #endif

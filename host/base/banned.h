@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The C library has macros of some of these names: those cannot be poisoned. */
+#undef strcpy
+#undef strcat
+#undef sprintf
+#undef vsprintf
+#undef alloca
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok gets system popen alloca
 
 #endif

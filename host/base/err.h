@@ -19,8 +19,8 @@ mig_status err_set(struct mig_err *err, mig_status status, const char *format, .
 /* As err_set(), with ": " and the text of `errno_value` behind the message. The
  * status is chosen from errno: no memory, disk full, descriptors, else `status`. */
 MIG_PRINTF(4, 5)
-mig_status err_errno(struct mig_err *err, mig_status status, int errno_value,
-                     const char *format, ...);
+mig_status err_errno(struct mig_err *err, mig_status status, int errno_value, const char *format,
+                     ...);
 
 /* Puts "<clause>: " before the message; returns err->status. */
 MIG_PRINTF(2, 3)
