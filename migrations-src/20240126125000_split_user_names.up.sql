@@ -8,9 +8,11 @@ ALTER TABLE users ADD COLUMN last_name VARCHAR(100);
 -- Names are trimmed as well, so the originals are kept.
 ALTER TABLE users ADD COLUMN original_name VARCHAR(100);
 
-UPDATE users SET original_name = name, name = trim(name);
-
 UPDATE users
-SET first_name = substr(name, 1, length(name)
-                        - length(ltrim(name, replace(name, ' ', '')))),
-    last_name = trim(ltrim(name, replace(name, ' ', '')));
+SET original_name = users.name,
+    name = t.name,
+    first_name = substr(t.name, 1, length(t.name)
+                        - length(ltrim(t.name, replace(t.name, ' ', '')))),
+    last_name = trim(ltrim(t.name, replace(t.name, ' ', '')))
+FROM (SELECT id, trim(name) AS name FROM users) AS t
+WHERE t.id = users.id;
