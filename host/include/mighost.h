@@ -44,7 +44,8 @@ enum mighost_state {
     MIGHOST_APPLIED,
     MIGHOST_PARTIAL, /* durable, stopped part way: `up` goes on */
     MIGHOST_FAILED,  /* mode none, failed: needs mighost_resolve() */
-    MIGHOST_RUNNING  /* started by a host that has not finished */
+    MIGHOST_RUNNING, /* started by a host that has not finished */
+    MIGHOST_REVERTING /* durable, half rolled back: `down` goes on */
 };
 
 /* What is odd about a migration; bits. */

@@ -122,7 +122,8 @@ struct mig_batch {
 
 /*
  * The driver. `conn` is never NULL. Functions that end or free something
- * accept half-built objects and report nothing.
+ * accept half-built objects and report nothing. Cursors end before begin(),
+ * reset() and close() are called: the host keeps none over them.
  */
 struct mig_driver {
     uint32_t size;
@@ -131,7 +132,8 @@ struct mig_driver {
     const char *name;           /* "sqlite" */
     const char *const *schemes; /* URL schemes, NULL at the end */
     uint32_t lexis;             /* enum mig_lexis */
-    const char *blob_type;      /* the column type for bytes */
+    const char *blob_type;      /* the column type for bytes: "BLOB", "BYTEA" */
+    const char *key_type;       /* the best type for a 64-bit primary key: "INTEGER", "BIGINT" */
 
     /* MIG_E_NOTFOUND: there is no such database and CREATE was not given;
      * MIG_E_UNREACHABLE, MIG_E_READONLY, MIG_E_CORRUPT, MIG_E_BUSY otherwise. */

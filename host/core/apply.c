@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bracket around a migration's own work, one for each mode. In all three
+ * the history row comes first: inserted (or, going down, marked) before the
+ * work and finished after it. The primary key then refuses a second host, and
+ * a row left `running` shows that a transaction was ended behind our back.
+ */
+#include "apply.h"
+
+#include "buf.h"
+#include "clock.h"
+#include "db.h"
+#include "durable.h"
+#include "fs.h"
+#include "script.h"
+#include "sha256.h"
+
+/* Atomic migrations that lost a deadlock, a serialization conflict or the wait
+ * for a table lock are tried again, so that nobody queues behind them. */
+#define ATTEMPTS_MAX 5
+#define RETRY_FIRST_MS 100
+#define SQLSTATE_LOCK_TIMEOUT "55P03"
+
+/* One migration on its way through apply_migration(). */
+struct work {
+    struct apply_session *session;
+    const struct apply_item *item;
+    const struct mig_driver *driver;
+    struct mig_conn *conn;
+    struct durable durable;
+    struct buf carry; /* what goes into the carrier */
+    char carrier[HISTORY_HEX];
+    int64_t began_wall_ms;
+    int64_t began_ns;
+    int64_t finished_steps;
+    bool skipped;
+};
+
+static bool going_up(const struct work *work)
+{
+    return work->item->direction == MIGHOST_UP;
+}
+
+static int64_t elapsed_ms(const struct work *work)
+{
+    return (clock_mono_ns() - work->began_ns) / 1000000;
+}
+
+static struct mig_tx_options tx_options(const struct work *work)
+{
+    const struct sql_settings *settings = &work->item->settings;
+
+    return (struct mig_tx_options){
+        .size = sizeof(struct mig_tx_options),
+        .foreign_keys = settings->foreign_keys,
+        .lock_timeout_ms = settings->lock_timeout_ms >= 0 ? settings->lock_timeout_ms
+                                                          : work->session->lock_timeout_ms,
+        .statement_timeout_ms = settings->statement_timeout_ms >= 0
+                                    ? settings->statement_timeout_ms
+                                    : work->session->statement_timeout_ms,
+    };
+}
+
+/* --- events ---------------------------------------------------------------- */
+
+static void emit(const struct work *work, struct mighost_event event)
+{
+    event.size = sizeof event;
+    event.direction = work->item->direction;
+    event.id = work->item->id_text;
+    event.description = work->item->description;
+    event.run_id = work->session->run_id;
+    event.index = work->item->index;
+    event.count = work->item->count;
+    if (!event.text)
+        event.text = "";
+    work->session->listener(&event, work->session->user);
+}
+
+static void on_step(void *arg, int64_t finished)
+{
+    emit(arg, (struct mighost_event){.kind = MIGHOST_EVENT_STEP, .done = finished});
+}
+
+static void on_log(void *arg, enum mig_level level, const char *text)
+{
+    emit(arg, (struct mighost_event){.kind = MIGHOST_EVENT_LOG, .level = level, .text = text});
+}
+
+static void on_progress(void *arg, int64_t done, int64_t total)
+{
+    emit(arg, (struct mighost_event){
+                  .kind = MIGHOST_EVENT_PROGRESS, .done = done, .total = total});
+}
+
+/* --- the carrier ------------------------------------------------------------ */
+
+static mig_status digest(const struct buf *body, char out[HISTORY_HEX], struct mig_err *err)
+{
+    AUTO(sha256) struct sha256 hash = {0};
+    unsigned char bytes[MIG_SHA256_BYTES];
+
+    MIG_TRY(sha256_init(&hash, err));
+    MIG_TRY(sha256_data(&hash, body->data ? body->data : "", body->len, bytes, err));
+    sha256_hex(bytes, out);
+    return MIG_OK;
+}
+
+static mig_status read_carry(struct work *work, struct mig_err *err)
+{
+    const struct sql_source *carry = &work->item->carry;
+
+    if (!going_up(work) || carry->len < 0)
+        return MIG_OK;
+    if (!buf_reserve(&work->carry, (size_t)carry->len))
+        return err_nomem(err);
+    if (carry->data) {
+        buf_add(&work->carry, carry->data, (size_t)carry->len);
+    } else {
+        MIG_TRY(fs_pread(carry->fd, carry->name, work->carry.data, (size_t)carry->len,
+                         carry->offset, &work->carry.len, err));
+        work->carry.data[work->carry.len] = '\0';
+    }
+    return digest(&work->carry, work->carrier, err);
+}
+
+/* --- the history row --------------------------------------------------------- */
+
+static struct applied row_of(const struct work *work)
+{
+    const struct apply_item *item = work->item;
+    struct applied row = {
+        .id = item->id,
+        .id_text = item->id_text,
+        .description = item->description,
+        .kind = item->kind,
+        .mode = item->mode,
+        .run_id = work->session->run_id,
+        .host_version = mighost_version(),
+        .who = work->session->who,
+    };
+
+    memcpy(row.checksum, item->checksum, sizeof row.checksum);
+    memcpy(row.carrier, work->carrier, sizeof row.carrier);
+    return row;
+}
+
+/* Another host was faster: nothing is open and there is nothing to do. */
+static mig_status note_skipped(struct work *work)
+{
+    work->driver->rollback(work->conn);
+    work->skipped = true;
+    return MIG_OK;
+}
+
+/* Looks what the history says now, after a row could not be inserted. */
+static mig_status explain_double(struct work *work, struct mig_err *err)
+{
+    struct mig_err cause = *err;
+    struct mig_err found;
+    AUTO(applied_list) struct applied_list *list = NULL;
+
+    work->driver->rollback(work->conn);
+    if (history_find(work->session->history, work->item->id, &list, &found) < 0) {
+        *err = cause;
+        return err->status;
+    }
+    if (list->items[0].state == MIGHOST_APPLIED)
+        return note_skipped(work);
+    return err_set(err, MIG_E_HISTORY,
+                   "migration %s is in the history as `%s` already: look with `mighost show %s`",
+                   work->item->id_text, mighost_state_name(list->items[0].state),
+                   work->item->id_text);
+}
+
+/* Up: inserts the row. Down: marks it. In state `state`, in the open
+ * transaction. Sets work->skipped when another host has done it. */
+static mig_status row_enter(struct work *work, enum mighost_state state, struct mig_err *err)
+{
+    struct history *history = work->session->history;
+    mig_status status;
+
+    if (going_up(work)) {
+        struct applied row = row_of(work);
+
+        status = history_start(history, &row, err);
+        if (status == MIG_E_CONSTRAINT)
+            return explain_double(work, err);
+        if (status == MIG_OK && state != MIGHOST_RUNNING)
+            status = history_set_state(history, work->item->id, state, 0, err);
+        return status;
+    }
+    status = history_set_state(history, work->item->id, state, 0, err);
+    return status == MIG_E_NOTFOUND ? note_skipped(work) : status;
+}
+
+static mig_status log_attempt(struct work *work, const char *outcome, const char *error,
+                              struct mig_err *err)
+{
+    struct attempt attempt = {
+        .id = work->item->id,
+        .id_text = work->item->id_text,
+        .action = going_up(work) ? "up" : "down",
+        .outcome = outcome,
+        .error = error,
+        .started_at_ms = work->began_wall_ms,
+        .duration_ms = elapsed_ms(work),
+        .run_id = work->session->run_id,
+        .who = work->session->who,
+    };
+
+    return history_log(work->session->history, &attempt, err);
+}
+
+/* The end of the record, in the open transaction: carrier, log, and last of
+ * all the row itself. */
+static mig_status row_finish(struct work *work, struct mig_err *err)
+{
+    struct history *history = work->session->history;
+
+    if (!going_up(work)) {
+        MIG_TRY(log_attempt(work, "rolled back", NULL, err));
+        return history_remove(history, work->item->id, err);
+    }
+    if (work->carrier[0])
+        MIG_TRY(history_put_carrier(history, work->carrier, work->item->kind,
+                                    work->carry.data ? work->carry.data : "", work->carry.len,
+                                    err));
+    MIG_TRY(log_attempt(work, "applied", NULL, err));
+    if (work->item->mode == MIG_DURABLE)
+        MIG_TRY(history_journal_clear(history, work->item->id, err));
+    return history_set_state(history, work->item->id, MIGHOST_APPLIED, elapsed_ms(work), err);
+}
+
+static mig_status tx_begin(struct work *work, struct mig_err *err)
+{
+    struct mig_tx_options options = tx_options(work);
+
+    MIG_TRY(work->driver->begin(work->conn, &options, err));
+    work->session->began = true;
+    return MIG_OK;
+}
+
+static mig_status tx_commit(struct work *work, struct mig_err *err)
+{
+    return work->driver->commit(work->conn, err);
+}
+
+/* --- the migration's own work ------------------------------------------------ */
+
+static struct script script_of(const struct work *work)
+{
+    return (struct script){
+        .driver = work->driver,
+        .conn = work->conn,
+        .source = &work->item->text,
+        .protect = history_prefix(work->session->history),
+    };
+}
+
+/* What was run must be what was checked, also where the file changed since. */
+static mig_status same_text(const struct work *work, const unsigned char checksum[32],
+                            struct mig_err *err)
+{
+    char hex[HISTORY_HEX];
+
+    sha256_hex(checksum, hex);
+    if (!going_up(work) || strcmp(hex, work->item->checksum) == 0)
+        return MIG_OK;
+    return err_set(err, MIG_E_BUNDLE, "%s changed while it was being run",
+                   work->item->text.name);
+}
+
+static mig_status run_text(struct work *work, struct mig_err *err)
+{
+    struct script script = script_of(work);
+    unsigned char checksum[32];
+
+    MIG_TRY(script_run(&script, checksum, err));
+    return same_text(work, checksum, err);
+}
+
+static mig_status step_begin(void *arg, const char *kind, const char *text, bool *skip,
+                             struct mig_err *err)
+{
+    struct work *work = arg;
+
+    return durable_begin(&work->durable, kind, text, strlen(text), skip, err);
+}
+
+static mig_status step_end(void *arg, struct mig_err *err)
+{
+    struct work *work = arg;
+
+    return durable_end(&work->durable, err);
+}
+
+static mig_status step_advance(void *arg, const char *cursor, int64_t done, struct mig_err *err)
+{
+    struct work *work = arg;
+
+    return durable_advance(&work->durable, cursor, done, err);
+}
+
+static mig_status run_module(struct work *work, struct mig_err *err)
+{
+    const struct mig_module *module = work->item->module;
+    bool durable = work->item->mode == MIG_DURABLE;
+    struct db_config config = {
+        .driver = work->driver,
+        .conn = work->conn,
+        .protect = history_prefix(work->session->history),
+        .params = work->session->params,
+        .mode = work->item->mode,
+        .log = on_log,
+        .progress = on_progress,
+        .step_begin = durable ? step_begin : NULL,
+        .step_end = durable ? step_end : NULL,
+        .step_advance = durable ? step_advance : NULL,
+        .cursor = durable ? &work->durable.row : NULL,
+        .cancelled = work->session->cancelled,
+        .cancel_arg = work->session->cancel_arg,
+        .arg = work,
+    };
+
+    return db_call(&config, going_up(work) ? module->up : module->down, err);
+}
+
+static mig_status run_body(struct work *work, struct mig_err *err)
+{
+    return work->item->module ? run_module(work, err) : run_text(work, err);
+}
+
+/* --- mode atomic -------------------------------------------------------------- */
+
+static mig_status atomic_once(struct work *work, struct mig_err *err)
+{
+    MIG_TRY(tx_begin(work, err));
+    MIG_TRY(row_enter(work, MIGHOST_RUNNING, err));
+    if (work->skipped)
+        return MIG_OK;
+    MIG_TRY(run_body(work, err));
+    if (!work->driver->in_tx(work->conn))
+        return err_set(err, MIG_E_FAILED, "the engine ended the transaction by itself");
+    MIG_TRY(row_finish(work, err));
+    return tx_commit(work, err);
+}
+
+static bool worth_retrying(const struct mig_err *err)
+{
+    return err->status == MIG_E_CONFLICT || strcmp(err->sqlstate, SQLSTATE_LOCK_TIMEOUT) == 0;
+}
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&time, NULL);
+}
+
+static mig_status run_atomic(struct work *work, struct mig_err *err)
+{
+    mig_status status = atomic_once(work, err);
+
+    for (int attempt = 1; status < 0 && attempt < ATTEMPTS_MAX && worth_retrying(err); attempt++) {
+        char text[sizeof err->message + 64];
+
+        work->driver->rollback(work->conn);
+        snprintf(text, sizeof text, "%s; trying again (%d of %d)", err->message, attempt + 1,
+                 ATTEMPTS_MAX);
+        emit(work, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
+        sleep_ms((int64_t)RETRY_FIRST_MS << attempt);
+        status = atomic_once(work, err);
+    }
+    if (status == MIG_OK || status == MIG_E_OUTCOME)
+        return status;
+    work->driver->rollback(work->conn);
+    return err_append(err, "nothing of this migration is left, those before it stand");
+}
+
+/* --- mode durable -------------------------------------------------------------- */
+
+static enum mighost_state durable_state(const struct work *work)
+{
+    return going_up(work) ? MIGHOST_PARTIAL : MIGHOST_REVERTING;
+}
+
+/* Makes sure that the row stands, in a transaction of its own; `*fresh`: this
+ * run is the first attempt. */
+static mig_status durable_enter(struct work *work, bool *fresh, struct mig_err *err)
+{
+    struct history *history = work->session->history;
+    AUTO(applied_list) struct applied_list *list = NULL;
+    mig_status status = history_find(history, work->item->id, &list, err);
+
+    if (status < 0 && status != MIG_E_NOTFOUND)
+        return status;
+    *fresh = status < 0 || list->items[0].state != durable_state(work);
+    if (!*fresh)
+        return MIG_OK;
+    if (status == MIG_OK && going_up(work) && list->items[0].state == MIGHOST_APPLIED)
+        return note_skipped(work);
+    MIG_TRY(tx_begin(work, err));
+    MIG_TRY(row_enter(work, durable_state(work), err));
+    return work->skipped ? MIG_OK : tx_commit(work, err);
+}
+
+/* Before the first step has finished nothing has happened: take the row back. */
+static mig_status durable_leave(struct work *work, struct mig_err *err)
+{
+    struct mig_err ignored;
+    struct history *history = work->session->history;
+    mig_status status = tx_begin(work, &ignored);
+
+    if (status == MIG_OK)
+        status = going_up(work)
+                     ? history_remove(history, work->item->id, &ignored)
+                     : history_set_state(history, work->item->id, MIGHOST_APPLIED, 0, &ignored);
+    if (status == MIG_OK)
+        status = tx_commit(work, &ignored);
+    if (status < 0)
+        work->driver->rollback(work->conn);
+    return err_append(err, "nothing of this migration is left, those before it stand");
+}
+
+static mig_status durable_failed(struct work *work, bool fresh, struct mig_err *err)
+{
+    bool by_request = err->status == MIG_E_INTERRUPTED || err->status == MIG_E_TERMINATED;
+    int64_t steps = work->durable.finished;
+    int64_t rows = work->durable.row.done;
+
+    durable_close(&work->durable);
+    if (err->status == MIG_E_CONNECTION || err->status == MIG_E_OUTCOME)
+        return err_append(err, "it stopped behind step %lld: run the command again to go on",
+                          (long long)steps);
+    if (fresh && steps == 0 && rows == 0 && err->status != MIG_E_PARTIAL)
+        return durable_leave(work, err);
+    if (err->status != MIG_E_HISTORY && !by_request)
+        err->status = MIG_E_PARTIAL;
+    return err_append(err,
+                      "%lld finished step%s stand%s and will not run again: %s",
+                      (long long)steps, steps == 1 ? "" : "s", steps == 1 ? "s" : "",
+                      by_request ? "run the command again to go on"
+                                 : "mend the cause and run the command again; a file that you "
+                                   "changed needs `mighost resolve ID --retry` first");
+}
+
+static mig_status run_durable(struct work *work, struct mig_err *err)
+{
+    struct script script = script_of(work);
+    bool fresh = false;
+    mig_status status;
+
+    MIG_TRY(durable_enter(work, &fresh, err));
+    if (work->skipped)
+        return MIG_OK;
+    work->durable = (struct durable){
+        .driver = work->driver,
+        .conn = work->conn,
+        .history = work->session->history,
+        .id = work->item->id,
+        .tx = tx_options(work),
+        .on_step = on_step,
+        .arg = work,
+    };
+    status = durable_open(&work->durable, err);
+    if (status == MIG_OK)
+        status = work->item->module ? run_module(work, err)
+                                    : durable_run(&work->durable, &script, err);
+    if (status == MIG_OK)
+        status = tx_begin(work, err);
+    if (status == MIG_OK)
+        status = row_finish(work, err);
+    if (status == MIG_OK)
+        status = tx_commit(work, err);
+    if (status < 0)
+        return durable_failed(work, fresh, err);
+    durable_close(&work->durable);
+    return MIG_OK;
+}
+
+/* --- mode none ------------------------------------------------------------------ */
+
+static mig_status none_text(struct work *work, struct mig_err *err)
+{
+    struct script script = script_of(work);
+    struct sql_statement statement;
+    AUTO(sql_reader) struct sql_reader *reader = NULL;
+    mig_status status;
+
+    if (work->item->module)
+        return run_module(work, err);
+    MIG_TRY(sql_reader_open(script.source, work->driver->lexis, &reader, err));
+    while ((status = sql_reader_next(reader, &statement, err)) == MIG_ROW)
+        if (statement.class == SQL_PLAIN)
+            MIG_TRY(script_run_statement(&script, &statement, err));
+    return status;
+}
+
+static mig_status none_failed(struct work *work, struct mig_err *err)
+{
+    struct mig_err ignored;
+    mig_status status = tx_begin(work, &ignored);
+
+    if (status == MIG_OK)
+        status = history_set_state(work->session->history, work->item->id, MIGHOST_FAILED,
+                                   elapsed_ms(work), &ignored);
+    if (status == MIG_OK)
+        status = tx_commit(work, &ignored);
+    if (status < 0)
+        work->driver->rollback(work->conn);
+    err->status = MIG_E_PARTIAL;
+    return err_append(err, "it runs without a transaction, so what ran before this point stands: "
+                           "look, then `mighost resolve %s` with --retry, --applied or --reverted",
+                      work->item->id_text);
+}
+
+static mig_status run_none(struct work *work, struct mig_err *err)
+{
+    mig_status status;
+
+    MIG_TRY(tx_begin(work, err));
+    MIG_TRY(row_enter(work, MIGHOST_RUNNING, err));
+    if (work->skipped)
+        return MIG_OK;
+    MIG_TRY(tx_commit(work, err));
+    status = none_text(work, err);
+    if (status < 0) {
+        work->driver->rollback(work->conn);
+        return none_failed(work, err);
+    }
+    MIG_TRY(tx_begin(work, err));
+    MIG_TRY(row_finish(work, err));
+    return tx_commit(work, err);
+}
+
+/* --- all together ---------------------------------------------------------------- */
+
+/* The log's row of a failure, in a transaction of its own. A failure of that
+ * must not hide the first one. */
+static void log_failure(struct work *work, const struct mig_err *err)
+{
+    struct mig_err ignored;
+
+    if (err->status == MIG_E_CONNECTION || err->status == MIG_E_OUTCOME)
+        return;
+    if (tx_begin(work, &ignored) == MIG_OK &&
+        log_attempt(work, "failed", err->message, &ignored) == MIG_OK &&
+        tx_commit(work, &ignored) == MIG_OK)
+        return;
+    work->driver->rollback(work->conn);
+}
+
+mig_status apply_migration(struct apply_session *session, const struct apply_item *item,
+                           enum apply_outcome *out, struct mig_err *err)
+{
+    static mig_status (*const run[])(struct work *, struct mig_err *) = {
+        [MIG_ATOMIC] = run_atomic,
+        [MIG_DURABLE] = run_durable,
+        [MIG_NONE] = run_none,
+    };
+    struct work work = {
+        .session = session,
+        .item = item,
+        .driver = session->driver,
+        .conn = session->conn,
+        .began_wall_ms = clock_wall_ms(),
+        .began_ns = clock_mono_ns(),
+    };
+    mig_status status;
+
+    session->began = false;
+    status = read_carry(&work, err);
+    if (status == MIG_OK)
+        status = run[item->mode](&work, err);
+    buf_clear(&work.carry);
+    if (status < 0) {
+        session->driver->rollback(session->conn);
+        log_failure(&work, err);
+        return status;
+    }
+    *out = work.skipped ? APPLY_SKIPPED : APPLY_DONE;
+    return MIG_OK;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bundle on disk: which migrations a folder holds, in order of id, and the
+ * opening of their files. Reads names, header lines, checksums and metadata
+ * notes; never loads a module and never connects. Refuses what is ambiguous
+ * (two migrations with one id, an up without an id, a down without an up) and
+ * collects warnings for near misses. Cost is linear in the number of files.
+ */
+#ifndef MIGHOST_CATALOG_H
+#define MIGHOST_CATALOG_H
+
+#include "sqltext.h"
+#include <mighost.h>
+
+enum catalog_role { CATALOG_UP, CATALOG_DOWN, CATALOG_VERIFY, CATALOG_ROLES };
+
+/* One text or module of a migration; `file` is NULL where there is none. */
+struct catalog_part {
+    const char *file; /* name within the bundle */
+    int64_t offset;   /* of an SQL text inside a module; else 0 */
+    int64_t len;      /* -1: to the end of the file */
+};
+
+struct migration {
+    uint64_t id;
+    const char *id_text; /* as the file has it, leading zeros and all */
+    const char *description;
+    enum mighost_kind kind;
+    enum mig_mode mode;
+    struct sql_settings settings;
+    bool has_down;
+    bool has_verify;
+    unsigned char checksum[32]; /* of the up text, or of the module's bytes */
+    struct catalog_part parts[CATALOG_ROLES];
+    const struct mig_module *registered; /* MIGHOST_REGISTERED only */
+};
+
+struct catalog {
+    size_t count;
+    const struct migration *items; /* ascending by id */
+    size_t warning_count;
+    const char *const *warnings; /* one sentence each */
+};
+
+/* Reads the bundle as the driver `engine` ("sqlite", "postgres") sees it.
+ * `registered`: further migrations of the program, NULL at the end; may be
+ * NULL. A missing folder is MIG_E_BUNDLE; a folder without migrations is fine. */
+mig_status catalog_load(const char *folder, const char *engine,
+                        const struct mig_module *const *registered, struct catalog **out,
+                        struct mig_err *err);
+void catalog_free(struct catalog *catalog);
+AUTO_POINTER(catalog, struct catalog, catalog_free)
+
+/* NULL where there is none. */
+const struct migration *catalog_find(const struct catalog *catalog, uint64_t id);
+
+/* Opens a part for reading; source->fd is then the caller's to close. MIG_E_BUNDLE
+ * when the file is gone or is no regular file of the bundle. */
+mig_status catalog_open_part(const struct catalog *catalog, const struct migration *migration,
+                             enum catalog_role role, struct sql_source *source,
+                             struct mig_err *err);
+
+/* Parses "1" .. 18 digits; MIG_E_USAGE otherwise. */
+mig_status id_parse(const char *text, uint64_t *out, struct mig_err *err);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The journal at work. A statement that cannot run in a transaction is
+ * journaled as started, run, and journaled as finished; when a run finds it
+ * started, the driver looks at the database before it is repeated.
+ */
+#include "durable.h"
+
+#include "sha256.h"
+
+static void fingerprint(const char *kind, const char *text, size_t len, char out[HISTORY_HEX],
+                        struct mig_err *err, mig_status *status)
+{
+    AUTO(sha256) struct sha256 hash = {0};
+    unsigned char digest[MIG_SHA256_BYTES];
+
+    *status = sha256_init(&hash, err);
+    if (*status < 0)
+        return;
+    sha256_begin(&hash);
+    sha256_add(&hash, kind, strlen(kind) + 1);
+    sha256_add(&hash, text, len);
+    *status = sha256_finish(&hash, digest, err);
+    if (*status == MIG_OK)
+        sha256_hex(digest, out);
+}
+
+static const struct journal_row *journaled(const struct durable *durable, int64_t step)
+{
+    for (size_t i = (size_t)step - 1; i < durable->journal->count; i++)
+        if (durable->journal->items[i].step == step)
+            return &durable->journal->items[i];
+    return NULL;
+}
+
+mig_status durable_open(struct durable *durable, struct mig_err *err)
+{
+    durable->row = (struct journal_row){0};
+    durable->finished = 0;
+    return history_journal(durable->history, durable->id, &durable->journal, err);
+}
+
+void durable_close(struct durable *durable)
+{
+    if (durable->driver && durable->driver->in_tx(durable->conn))
+        durable->driver->rollback(durable->conn);
+    journal_free(durable->journal);
+    durable->journal = NULL;
+}
+
+static mig_status check_fingerprint(const struct journal_row *now, const struct journal_row *then,
+                                    struct mig_err *err)
+{
+    if (strcmp(now->fingerprint, then->fingerprint) == 0)
+        return MIG_OK;
+    return err_set(err, MIG_E_HISTORY,
+                   "step %lld was run by an earlier attempt with another text (%s %.12s..., now "
+                   "%s %.12s...): put the old text back, or settle it with `mighost resolve`; "
+                   "nothing was run",
+                   (long long)now->step, then->kind, then->fingerprint, now->kind,
+                   now->fingerprint);
+}
+
+/* Makes the next step the one at hand; `*before` is its row, or NULL. */
+static mig_status step_next(struct durable *durable, const char *kind, const char *text,
+                            size_t len, const struct journal_row **before, struct mig_err *err)
+{
+    mig_status status;
+
+    durable->row.step++;
+    durable->row.finished = false;
+    durable->row.cursor = NULL;
+    durable->row.done = 0;
+    snprintf(durable->row.kind, sizeof durable->row.kind, "%s", kind);
+    fingerprint(kind, text, len, durable->row.fingerprint, err, &status);
+    if (status < 0)
+        return status;
+    *before = journaled(durable, durable->row.step);
+    if (*before && (*before)->finished)
+        return check_fingerprint(&durable->row, *before, err);
+    return MIG_OK;
+}
+
+static mig_status row_write(struct durable *durable, struct mig_err *err)
+{
+    return history_journal_put(durable->history, durable->id, &durable->row, err);
+}
+
+mig_status durable_begin(struct durable *durable, const char *kind, const char *text, size_t len,
+                         bool *skip, struct mig_err *err)
+{
+    const struct journal_row *before;
+
+    MIG_TRY(step_next(durable, kind, text, len, &before, err));
+    if (before && before->finished) {
+        durable->finished++;
+        *skip = true;
+        return MIG_OK;
+    }
+    if (before && before->done > 0)
+        MIG_TRY(check_fingerprint(&durable->row, before, err));
+    if (before) {
+        durable->row.cursor = before->cursor;
+        durable->row.done = before->done;
+    }
+    *skip = false;
+    return durable->driver->begin(durable->conn, &durable->tx, err);
+}
+
+mig_status durable_end(struct durable *durable, struct mig_err *err)
+{
+    durable->row.finished = true;
+    MIG_TRY(row_write(durable, err));
+    MIG_TRY(durable->driver->commit(durable->conn, err));
+    durable->finished++;
+    if (durable->on_step)
+        durable->on_step(durable->arg, durable->finished);
+    return MIG_OK;
+}
+
+mig_status durable_advance(struct durable *durable, const char *cursor, int64_t done,
+                           struct mig_err *err)
+{
+    durable->row.cursor = cursor;
+    durable->row.done = done;
+    MIG_TRY(row_write(durable, err));
+    MIG_TRY(durable->driver->commit(durable->conn, err));
+    return durable->driver->begin(durable->conn, &durable->tx, err);
+}
+
+/* Writes the row of the step at hand in a transaction of its own. */
+static mig_status row_commit(struct durable *durable, struct mig_err *err)
+{
+    MIG_TRY(durable->driver->begin(durable->conn, &durable->tx, err));
+    MIG_TRY(row_write(durable, err));
+    return durable->driver->commit(durable->conn, err);
+}
+
+/* Whether a statement that an earlier run started must be run. */
+static mig_status settle(struct durable *durable, const struct script *script,
+                         const struct sql_statement *statement, bool *run, struct mig_err *err)
+{
+    enum mig_settled settled;
+
+    MIG_TRY(durable->driver->settle(durable->conn, statement->text, statement->len, &settled,
+                                    err));
+    *run = settled == MIG_SETTLED_REPEAT;
+    if (settled != MIG_SETTLED_UNKNOWN)
+        return MIG_OK;
+    err_set(err, MIG_E_PARTIAL,
+            "step %lld was started by an earlier run, and the database does not tell whether it "
+            "took effect: look yourself, then `mighost resolve` it",
+            (long long)durable->row.step);
+    sqltext_locate(script->source, statement->offset, err);
+    return err->status;
+}
+
+static mig_status run_outside(struct durable *durable, const struct script *script,
+                              const struct sql_statement *statement, struct mig_err *err)
+{
+    const struct journal_row *before;
+    bool run = true;
+
+    MIG_TRY(step_next(durable, "sql", statement->text, statement->len, &before, err));
+    if (before && before->finished) {
+        durable->finished++;
+        return MIG_OK;
+    }
+    if (before)
+        MIG_TRY(settle(durable, script, statement, &run, err));
+    else
+        MIG_TRY(row_commit(durable, err));
+    if (run)
+        MIG_TRY(script_run_statement(script, statement, err));
+    durable->row.finished = true;
+    MIG_TRY(row_commit(durable, err));
+    durable->finished++;
+    if (durable->on_step)
+        durable->on_step(durable->arg, durable->finished);
+    return MIG_OK;
+}
+
+static mig_status run_inside(struct durable *durable, const struct script *script,
+                             const struct sql_statement *statement, struct mig_err *err)
+{
+    bool skip;
+
+    MIG_TRY(durable_begin(durable, "sql", statement->text, statement->len, &skip, err));
+    if (skip)
+        return MIG_OK;
+    MIG_TRY(script_run_statement(script, statement, err));
+    return durable_end(durable, err);
+}
+
+mig_status durable_run(struct durable *durable, const struct script *script, struct mig_err *err)
+{
+    AUTO(sql_reader) struct sql_reader *reader = NULL;
+    struct sql_statement statement;
+    mig_status status;
+
+    MIG_TRY(sql_reader_open(script->source, script->driver->lexis, &reader, err));
+    while ((status = sql_reader_next(reader, &statement, err)) == MIG_ROW) {
+        if (statement.class != SQL_PLAIN)
+            continue; /* the BEGIN and COMMIT around the whole, checked before */
+        if (durable->driver->outside_tx(durable->conn, statement.text, statement.len))
+            MIG_TRY(run_outside(durable, script, &statement, err));
+        else
+            MIG_TRY(run_inside(durable, script, &statement, err));
+    }
+    return status;
+}

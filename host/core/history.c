@@ -1,0 +1,781 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The history's tables and every statement on them. All SQL stands in the two
+ * tables at the top, written once for all engines: `@name` becomes the full
+ * quoted name of our table, `@key` and `@blob` a column type of the driver.
+ * Statements are prepared, run and ended at once: none outlives a transaction,
+ * whose session a migration may have changed.
+ */
+#include "history.h"
+
+#include "arena.h"
+#include "clock.h"
+#include "sha256.h"
+#include "vec.h"
+#include <ctype.h>
+
+#define PREFIX_DEFAULT "mighost"
+#define PREFIX_MAX 63 /* what PostgreSQL keeps of a name (NAMEDATALEN - 1) */
+#define LAYOUT_KEY "layout"
+
+struct history {
+    const struct mig_driver *driver;
+    struct mig_conn *conn;
+    char schema[PREFIX_MAX + 1];
+    char prefix[PREFIX_MAX + 1];
+};
+
+static const char *const layout_tables[] = {
+    "CREATE TABLE @meta (key VARCHAR(40) NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE @history (id @key NOT NULL PRIMARY KEY, id_text VARCHAR(20) NOT NULL,"
+    " sequence BIGINT NOT NULL, state VARCHAR(20) NOT NULL, kind VARCHAR(20) NOT NULL,"
+    " mode VARCHAR(20) NOT NULL, description TEXT NOT NULL, checksum VARCHAR(64) NOT NULL,"
+    " carrier VARCHAR(64) NOT NULL, applied_at_ms BIGINT NOT NULL, duration_ms BIGINT NOT NULL,"
+    " run_id VARCHAR(40) NOT NULL, host_version VARCHAR(40) NOT NULL, who TEXT NOT NULL)",
+    "CREATE TABLE @log (number @key NOT NULL PRIMARY KEY, id_text VARCHAR(20) NOT NULL,"
+    " action VARCHAR(20) NOT NULL, outcome VARCHAR(20) NOT NULL, error TEXT,"
+    " started_at_ms BIGINT NOT NULL, duration_ms BIGINT NOT NULL, run_id VARCHAR(40) NOT NULL,"
+    " host_version VARCHAR(40) NOT NULL, who TEXT NOT NULL)",
+    "CREATE TABLE @journal (id BIGINT NOT NULL, step BIGINT NOT NULL, finished BIGINT NOT NULL,"
+    " kind VARCHAR(20) NOT NULL, fingerprint VARCHAR(64) NOT NULL, cursor_at TEXT NOT NULL,"
+    " done BIGINT NOT NULL, PRIMARY KEY (id, step))",
+    "CREATE TABLE @carrier (digest VARCHAR(64) NOT NULL PRIMARY KEY, kind VARCHAR(20) NOT NULL,"
+    " body @blob NOT NULL)",
+    "INSERT INTO @meta (key, value) VALUES ('" LAYOUT_KEY "', '1')",
+};
+
+#define HISTORY_COLUMNS                                                         \
+    "id, id_text, sequence, state, kind, mode, description, checksum, carrier," \
+    " applied_at_ms, duration_ms, run_id, host_version, who"
+#define LOG_COLUMNS                                                               \
+    "number, id_text, action, outcome, error, started_at_ms, duration_ms, run_id," \
+    " host_version, who"
+#define JOURNAL_COLUMNS "step, finished, kind, fingerprint, cursor_at, done"
+
+enum statement {
+    GET_LAYOUT,
+    LOAD,
+    FIND,
+    START,
+    SET_STATE,
+    SET_CHECKSUM,
+    REMOVE,
+    LOG,
+    ATTEMPTS,
+    PUT_CARRIER,
+    GET_CARRIER,
+    JOURNAL,
+    JOURNAL_PUT,
+    JOURNAL_CLEAR,
+};
+
+static const char *const statements[] = {
+    [GET_LAYOUT] = "SELECT value FROM @meta WHERE key = '" LAYOUT_KEY "'",
+    [LOAD] = "SELECT " HISTORY_COLUMNS " FROM @history ORDER BY id",
+    [FIND] = "SELECT " HISTORY_COLUMNS " FROM @history WHERE id = $1",
+    [START] = "INSERT INTO @history (" HISTORY_COLUMNS ") VALUES ($1, $2,"
+              " (SELECT COALESCE(MAX(number), 0) + 1 FROM @log),"
+              " $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    [SET_STATE] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4"
+                  " WHERE id = $1",
+    [SET_CHECKSUM] = "UPDATE @history SET checksum = $2 WHERE id = $1",
+    [REMOVE] = "DELETE FROM @history WHERE id = $1",
+    [LOG] = "INSERT INTO @log (" LOG_COLUMNS ") VALUES"
+            " ((SELECT COALESCE(MAX(number), 0) + 1 FROM @log), $1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    [ATTEMPTS] = "SELECT " LOG_COLUMNS " FROM @log WHERE $1 = '' OR id_text = $1"
+                 " ORDER BY number DESC LIMIT $2",
+    [PUT_CARRIER] = "INSERT INTO @carrier (digest, kind, body) VALUES ($1, $2, $3)"
+                    " ON CONFLICT (digest) DO NOTHING",
+    [GET_CARRIER] = "SELECT body FROM @carrier WHERE digest = $1",
+    [JOURNAL] = "SELECT " JOURNAL_COLUMNS " FROM @journal WHERE id = $1 ORDER BY step",
+    [JOURNAL_PUT] = "INSERT INTO @journal (id, " JOURNAL_COLUMNS ")"
+                    " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+                    " ON CONFLICT (id, step) DO UPDATE SET finished = excluded.finished,"
+                    " kind = excluded.kind, fingerprint = excluded.fingerprint,"
+                    " cursor_at = excluded.cursor_at, done = excluded.done",
+    [JOURNAL_CLEAR] = "DELETE FROM @journal WHERE id = $1",
+};
+
+static struct mig_value int_value(int64_t number)
+{
+    return (struct mig_value){.type = MIG_INT64, .as.int64 = number};
+}
+
+static struct mig_value text_value(const char *text)
+{
+    if (!text)
+        return (struct mig_value){.type = MIG_NULL};
+    return (struct mig_value){.type = MIG_TEXT, .len = strlen(text), .as.data = text};
+}
+
+/* --- names ----------------------------------------------------------------- */
+
+static bool name_is_plain(const char *name, size_t len)
+{
+    if (len == 0 || len > PREFIX_MAX || isdigit((unsigned char)name[0]))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)name[i]) && name[i] != '_')
+            return false;
+    return true;
+}
+
+mig_status history_check_prefix(const char *prefix, struct mig_err *err)
+{
+    const char *dot = strchr(prefix, '.');
+    const char *name = dot ? dot + 1 : prefix;
+    bool ok = (!dot || name_is_plain(prefix, (size_t)(dot - prefix))) &&
+              name_is_plain(name, strlen(name)) && strlen(name) <= PREFIX_MAX - strlen("_history");
+
+    return ok ? MIG_OK
+              : err_set(err, MIG_E_USAGE,
+                        "\"%s\" cannot begin the names of the history tables: give letters, "
+                        "digits and underscores, with a schema and a dot before them if need be",
+                        prefix);
+}
+
+const char *history_prefix(const struct history *history)
+{
+    return history->prefix;
+}
+
+/* Appends the full name of our table `word`, quoted. The parts are plain
+ * names, apart from a schema that the server itself told us. */
+static void expand_table(const struct history *history, const char *word, size_t len,
+                         struct buf *out)
+{
+    char schema[2 * PREFIX_MAX + 3];
+
+    mig_quote_identifier(history->schema, schema, sizeof schema);
+    buf_printf(out, "%s.\"%s_%.*s\"", schema, history->prefix, (int)len, word);
+}
+
+static void expand(const struct history *history, const char *template, struct buf *out)
+{
+    for (const char *at; (at = strchr(template, '@')); template = at) {
+        size_t len;
+
+        buf_add(out, template, (size_t)(at - template));
+        at++;
+        len = strspn(at, "abcdefghijklmnopqrstuvwxyz");
+        if (len == 3 && strncmp(at, "key", len) == 0)
+            buf_puts(out, history->driver->key_type ? history->driver->key_type : "BIGINT");
+        else if (len == 4 && strncmp(at, "blob", len) == 0)
+            buf_puts(out, history->driver->blob_type);
+        else
+            expand_table(history, at, len, out);
+        at += len;
+    }
+    buf_puts(out, template);
+}
+
+/* --- statements ------------------------------------------------------------ */
+
+/* A statement on its way: ended by query_clear(). */
+struct query {
+    const struct mig_driver *driver;
+    struct mig_cursor *cursor;
+};
+
+static void query_clear(struct query *query)
+{
+    if (query->cursor)
+        query->driver->finalize(query->cursor);
+    query->cursor = NULL;
+}
+AUTO_VALUE(query, struct query, query_clear)
+
+static mig_status query_start(struct history *history, enum statement which,
+                              const struct mig_value *values, size_t count, struct query *out,
+                              struct mig_err *err)
+{
+    const struct mig_driver *driver = history->driver;
+    AUTO(buf) struct buf text = {0};
+    AUTO(query) struct query query = {.driver = driver};
+
+    expand(history, statements[which], &text);
+    MIG_TRY(buf_check(&text, err));
+    MIG_TRY(driver->prepare(history->conn, text.data, text.len, 0, &query.cursor, err));
+    for (size_t i = 0; i < count; i++)
+        MIG_TRY(driver->bind(query.cursor, (int)i + 1, &values[i], err));
+    *out = (struct query){driver, TAKE(query.cursor)};
+    return MIG_OK;
+}
+
+static mig_status query_step(struct query *query, struct mig_err *err)
+{
+    return query->driver->step(query->cursor, err);
+}
+
+/* Runs a statement that returns no rows. */
+static mig_status query_run(struct history *history, enum statement which,
+                            const struct mig_value *values, size_t count, struct mig_err *err)
+{
+    AUTO(query) struct query query = {0};
+    mig_status status = query_start(history, which, values, count, &query, err);
+
+    if (status == MIG_OK)
+        status = query_step(&query, err);
+    if (status < 0)
+        return err_wrap(err, "the history in %s",
+                        history->driver->info(history->conn, MIG_INFO_TARGET));
+    return MIG_OK;
+}
+
+static int64_t query_int(struct query *query, int column)
+{
+    struct mig_value value = {0};
+
+    return query->driver->column(query->cursor, column, &value, NULL) < 0
+               ? 0
+               : mig_value_int64(&value);
+}
+
+static const char *query_text(struct query *query, int column)
+{
+    struct mig_value value = {0};
+    const char *text = query->driver->column(query->cursor, column, &value, NULL) < 0
+                           ? NULL
+                           : mig_value_text(&value);
+
+    return text ? text : "";
+}
+
+static void query_copy(struct query *query, int column, char *out, size_t size)
+{
+    snprintf(out, size, "%s", query_text(query, column));
+}
+
+/* --- names of states, kinds and modes -------------------------------------- */
+
+static int name_index(const char *name, const char *(*name_of)(int), int count, int otherwise)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(name, name_of(i)) == 0)
+            return i;
+    return otherwise;
+}
+
+static const char *state_name(int state)
+{
+    return mighost_state_name((enum mighost_state)state);
+}
+
+static const char *kind_name(int kind)
+{
+    return mighost_kind_name((enum mighost_kind)kind);
+}
+
+static const char *mode_name(int mode)
+{
+    return mighost_mode_name((enum mig_mode)mode);
+}
+
+/* --- opening and making ---------------------------------------------------- */
+
+mig_status history_open(const struct mig_driver *driver, struct mig_conn *conn,
+                        const char *prefix, struct history **out, struct mig_err *err)
+{
+    const char *given = prefix && *prefix ? prefix : PREFIX_DEFAULT;
+    const char *dot = strchr(given, '.');
+    struct history *history;
+
+    MIG_TRY(history_check_prefix(given, err));
+    history = calloc(1, sizeof *history);
+    if (!history)
+        return err_nomem(err);
+    history->driver = driver;
+    history->conn = conn;
+    snprintf(history->prefix, sizeof history->prefix, "%s", dot ? dot + 1 : given);
+    if (dot)
+        snprintf(history->schema, sizeof history->schema, "%.*s", (int)(dot - given), given);
+    else
+        snprintf(history->schema, sizeof history->schema, "%s",
+                 driver->info(conn, MIG_INFO_SCHEMA));
+    *out = history;
+    return MIG_OK;
+}
+
+void history_close(struct history *history)
+{
+    free(history);
+}
+
+static mig_status table_exists(struct history *history, const char *table, bool *out,
+                               struct mig_err *err)
+{
+    char name[PREFIX_MAX + 20];
+
+    snprintf(name, sizeof name, "%s_%s", history->prefix, table);
+    return history->driver->table_exists(history->conn, history->schema, name, out, err);
+}
+
+static mig_status layout_check(struct history *history, struct mig_err *err)
+{
+    AUTO(query) struct query query = {0};
+    long layout;
+    mig_status status;
+
+    MIG_TRY(query_start(history, GET_LAYOUT, NULL, 0, &query, err));
+    status = query_step(&query, err);
+    if (status < 0)
+        return status;
+    layout = status == MIG_ROW ? strtol(query_text(&query, 0), NULL, 10) : 0;
+    if (layout == HISTORY_LAYOUT)
+        return MIG_OK;
+    return err_set(err, MIG_E_HISTORY,
+                   "the history in %s has layout %ld, and this host (%s) knows layout %d: use the "
+                   "newer mighost that made it; nothing was changed",
+                   history->driver->info(history->conn, MIG_INFO_TARGET), layout,
+                   mighost_version(), HISTORY_LAYOUT);
+}
+
+mig_status history_exists(struct history *history, bool *out, struct mig_err *err)
+{
+    bool meta;
+    bool rows;
+
+    MIG_TRY(table_exists(history, "meta", &meta, err));
+    if (meta) {
+        MIG_TRY(layout_check(history, err));
+        *out = true;
+        return MIG_OK;
+    }
+    MIG_TRY(table_exists(history, "history", &rows, err));
+    if (rows)
+        return err_set(err, MIG_E_HISTORY,
+                       "%s holds a table %s_history that is not ours: choose other names with "
+                       "--history-table, or move that table away; nothing was changed",
+                       history->driver->info(history->conn, MIG_INFO_TARGET), history->prefix);
+    *out = false;
+    return MIG_OK;
+}
+
+static mig_status layout_write(struct history *history, struct mig_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    struct mig_exec_result result = {.size = sizeof result};
+
+    for (size_t i = 0; i < sizeof layout_tables / sizeof layout_tables[0]; i++) {
+        expand(history, layout_tables[i], &text);
+        buf_puts(&text, ";\n");
+    }
+    MIG_TRY(buf_check(&text, err));
+    return history->driver->exec(history->conn, text.data, text.len, &result, err);
+}
+
+mig_status history_create(struct history *history, struct mig_err *err)
+{
+    const struct mig_driver *driver = history->driver;
+    struct mig_tx_options options = {.size = sizeof options};
+    bool exists;
+    mig_status status;
+
+    MIG_TRY(driver->begin(history->conn, &options, err));
+    status = history_exists(history, &exists, err);
+    if (status == MIG_OK && !exists)
+        status = layout_write(history, err);
+    if (status == MIG_OK)
+        status = driver->commit(history->conn, err);
+    if (status == MIG_OK)
+        return MIG_OK;
+    driver->rollback(history->conn);
+    return err->status == MIG_E_HISTORY
+               ? status
+               : err_wrap(err, "making the history tables in %s",
+                          driver->info(history->conn, MIG_INFO_TARGET));
+}
+
+/* --- reading --------------------------------------------------------------- */
+
+VEC_DEFINE(applied_vec, struct applied);
+
+struct applied_store {
+    struct applied_list list; /* first: what is handed out */
+    struct applied_vec rows;
+    struct arena texts;
+};
+
+void applied_list_free(struct applied_list *list)
+{
+    struct applied_store *store = (struct applied_store *)list;
+
+    if (!store)
+        return;
+    applied_vec_clear(&store->rows);
+    arena_clear(&store->texts);
+    free(store);
+}
+
+static bool applied_read(struct query *query, struct applied_store *store)
+{
+    struct applied *row = applied_vec_add(&store->rows);
+
+    if (!row)
+        return false;
+    row->id = (uint64_t)query_int(query, 0);
+    row->id_text = arena_strdup(&store->texts, query_text(query, 1));
+    row->sequence = query_int(query, 2);
+    row->state = (enum mighost_state)name_index(query_text(query, 3), state_name,
+                                                MIGHOST_REVERTING + 1, MIGHOST_RUNNING);
+    row->kind = (enum mighost_kind)name_index(query_text(query, 4), kind_name,
+                                              MIGHOST_BASELINE + 1, MIGHOST_SQL);
+    row->mode =
+        (enum mig_mode)name_index(query_text(query, 5), mode_name, MIG_NONE + 1, MIG_NONE);
+    row->description = arena_strdup(&store->texts, query_text(query, 6));
+    query_copy(query, 7, row->checksum, sizeof row->checksum);
+    query_copy(query, 8, row->carrier, sizeof row->carrier);
+    row->applied_at_ms = query_int(query, 9);
+    row->duration_ms = query_int(query, 10);
+    row->run_id = arena_strdup(&store->texts, query_text(query, 11));
+    row->host_version = arena_strdup(&store->texts, query_text(query, 12));
+    row->who = arena_strdup(&store->texts, query_text(query, 13));
+    return row->id_text && row->description && row->run_id && row->host_version && row->who;
+}
+
+static mig_status applied_query(struct history *history, enum statement which,
+                                const struct mig_value *values, size_t count,
+                                struct applied_list **out, struct mig_err *err)
+{
+    AUTO(query) struct query query = {0};
+    AUTO(applied_list) struct applied_list *list = calloc(1, sizeof(struct applied_store));
+    struct applied_store *store = (struct applied_store *)list;
+    mig_status status;
+
+    if (!store)
+        return err_nomem(err);
+    MIG_TRY(query_start(history, which, values, count, &query, err));
+    while ((status = query_step(&query, err)) == MIG_ROW)
+        if (!applied_read(&query, store))
+            return err_nomem(err);
+    if (status < 0)
+        return err_wrap(err, "reading the history");
+    list->items = store->rows.data;
+    list->count = store->rows.len;
+    *out = TAKE(list);
+    return MIG_OK;
+}
+
+mig_status history_load(struct history *history, struct applied_list **out, struct mig_err *err)
+{
+    bool exists;
+
+    MIG_TRY(history_exists(history, &exists, err));
+    if (exists)
+        return applied_query(history, LOAD, NULL, 0, out, err);
+    *out = calloc(1, sizeof(struct applied_store));
+    return *out ? MIG_OK : err_nomem(err);
+}
+
+mig_status history_find(struct history *history, uint64_t id, struct applied_list **out,
+                        struct mig_err *err)
+{
+    struct mig_value key = int_value((int64_t)id);
+    AUTO(applied_list) struct applied_list *list = NULL;
+
+    MIG_TRY(applied_query(history, FIND, &key, 1, &list, err));
+    if (list->count == 0)
+        return err_set(err, MIG_E_NOTFOUND, "the history has no migration %llu",
+                       (unsigned long long)id);
+    *out = TAKE(list);
+    return MIG_OK;
+}
+
+const struct applied *applied_find(const struct applied_list *list, uint64_t id)
+{
+    size_t low = 0;
+    size_t high = list->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (list->items[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < list->count && list->items[low].id == id ? &list->items[low] : NULL;
+}
+
+/* --- writing --------------------------------------------------------------- */
+
+mig_status history_start(struct history *history, const struct applied *row, struct mig_err *err)
+{
+    const struct mig_value values[] = {
+        int_value((int64_t)row->id),
+        text_value(row->id_text),
+        text_value(state_name(MIGHOST_RUNNING)),
+        text_value(kind_name((int)row->kind)),
+        text_value(mode_name((int)row->mode)),
+        text_value(row->description),
+        text_value(row->checksum),
+        text_value(row->carrier),
+        int_value(clock_wall_ms()),
+        int_value(0),
+        text_value(row->run_id),
+        text_value(row->host_version),
+        text_value(row->who),
+    };
+
+    return query_run(history, START, values, sizeof values / sizeof values[0], err);
+}
+
+/* An UPDATE or DELETE that must have met exactly one row. */
+static mig_status query_one(struct history *history, enum statement which,
+                            const struct mig_value *values, size_t count, struct mig_err *err)
+{
+    MIG_TRY(query_run(history, which, values, count, err));
+    if (history->driver->changes(history->conn) == 1)
+        return MIG_OK;
+    return err_set(err, MIG_E_NOTFOUND,
+                   "the history has no row of migration %lld any more: something else removed it",
+                   (long long)values[0].as.int64);
+}
+
+mig_status history_set_state(struct history *history, uint64_t id, enum mighost_state state,
+                             int64_t duration_ms, struct mig_err *err)
+{
+    const struct mig_value values[] = {
+        int_value((int64_t)id),
+        text_value(state_name((int)state)),
+        int_value(duration_ms),
+        int_value(clock_wall_ms()),
+    };
+
+    return query_one(history, SET_STATE, values, sizeof values / sizeof values[0], err);
+}
+
+mig_status history_set_checksum(struct history *history, uint64_t id, const char *checksum,
+                                struct mig_err *err)
+{
+    const struct mig_value values[] = {int_value((int64_t)id), text_value(checksum)};
+
+    return query_one(history, SET_CHECKSUM, values, 2, err);
+}
+
+mig_status history_remove(struct history *history, uint64_t id, struct mig_err *err)
+{
+    struct mig_value key = int_value((int64_t)id);
+
+    MIG_TRY(history_journal_clear(history, id, err));
+    return query_one(history, REMOVE, &key, 1, err);
+}
+
+mig_status history_log(struct history *history, const struct attempt *attempt,
+                       struct mig_err *err)
+{
+    const struct mig_value values[] = {
+        text_value(attempt->id_text),          text_value(attempt->action),
+        text_value(attempt->outcome),          text_value(attempt->error),
+        int_value(attempt->started_at_ms),     int_value(attempt->duration_ms),
+        text_value(attempt->run_id),           text_value(mighost_version()),
+        text_value(attempt->who),
+    };
+
+    return query_run(history, LOG, values, sizeof values / sizeof values[0], err);
+}
+
+/* --- the log --------------------------------------------------------------- */
+
+VEC_DEFINE(attempt_vec, struct mighost_attempt);
+
+struct attempt_store {
+    struct mighost_attempts list; /* first: what is handed out */
+    struct attempt_vec rows;
+    struct arena texts;
+};
+
+void mighost_attempts_free(struct mighost_attempts *attempts)
+{
+    struct attempt_store *store = (struct attempt_store *)attempts;
+
+    if (!store)
+        return;
+    attempt_vec_clear(&store->rows);
+    arena_clear(&store->texts);
+    free(store);
+}
+
+static bool attempt_read(struct query *query, struct attempt_store *store)
+{
+    struct mighost_attempt *row = attempt_vec_add(&store->rows);
+
+    if (!row)
+        return false;
+    row->number = query_int(query, 0);
+    row->id = arena_strdup(&store->texts, query_text(query, 1));
+    row->action = arena_strdup(&store->texts, query_text(query, 2));
+    row->outcome = arena_strdup(&store->texts, query_text(query, 3));
+    row->error = arena_strdup(&store->texts, query_text(query, 4));
+    row->started_at_ms = query_int(query, 5);
+    row->duration_ms = query_int(query, 6);
+    row->run_id = arena_strdup(&store->texts, query_text(query, 7));
+    row->host_version = arena_strdup(&store->texts, query_text(query, 8));
+    row->who = arena_strdup(&store->texts, query_text(query, 9));
+    return row->id && row->action && row->outcome && row->error && row->run_id &&
+           row->host_version && row->who;
+}
+
+static mig_status attempts_read(struct history *history, const struct mig_value *values,
+                                struct attempt_store *store, struct mig_err *err)
+{
+    AUTO(query) struct query query = {0};
+    bool exists;
+    mig_status status;
+
+    MIG_TRY(history_exists(history, &exists, err));
+    if (!exists)
+        return MIG_OK;
+    MIG_TRY(query_start(history, ATTEMPTS, values, 2, &query, err));
+    while ((status = query_step(&query, err)) == MIG_ROW)
+        if (!attempt_read(&query, store))
+            return err_nomem(err);
+    return status < 0 ? err_wrap(err, "reading the log") : MIG_OK;
+}
+
+mig_status history_attempts(struct history *history, const char *id_text, size_t limit,
+                            struct mighost_attempts **out, struct mig_err *err)
+{
+    const struct mig_value values[] = {
+        text_value(id_text ? id_text : ""),
+        int_value(limit == 0 || limit > INT64_MAX ? INT64_MAX : (int64_t)limit),
+    };
+    struct attempt_store *store = calloc(1, sizeof *store);
+    mig_status status;
+
+    if (!store)
+        return err_nomem(err);
+    status = attempts_read(history, values, store, err);
+    if (status < 0) {
+        mighost_attempts_free(&store->list);
+        return status;
+    }
+    store->list.items = store->rows.data;
+    store->list.count = store->rows.len;
+    *out = &store->list;
+    return MIG_OK;
+}
+
+/* --- carriers -------------------------------------------------------------- */
+
+mig_status history_put_carrier(struct history *history, const char *digest,
+                               enum mighost_kind kind, const void *body, size_t len,
+                               struct mig_err *err)
+{
+    const struct mig_value values[] = {
+        text_value(digest),
+        text_value(kind_name((int)kind)),
+        {.type = MIG_BLOB, .len = len, .as.data = body},
+    };
+
+    return query_run(history, PUT_CARRIER, values, sizeof values / sizeof values[0], err);
+}
+
+mig_status history_get_carrier(struct history *history, const char *digest, struct buf *out,
+                               struct mig_err *err)
+{
+    struct mig_value key = text_value(digest);
+    struct mig_value body;
+    char found[HISTORY_HEX];
+    AUTO(query) struct query query = {0};
+    mig_status status;
+
+    MIG_TRY(query_start(history, GET_CARRIER, &key, 1, &query, err));
+    status = query_step(&query, err);
+    if (status < 0)
+        return status;
+    if (status != MIG_ROW)
+        return err_set(err, MIG_E_NOTFOUND, "the history carries nothing with the digest %s",
+                       digest);
+    MIG_TRY(history->driver->column(query.cursor, 0, &body, err));
+    if (body.type != MIG_BLOB && body.type != MIG_TEXT)
+        return err_set(err, MIG_E_HISTORY, "the carrier %s in the history is empty", digest);
+    MIG_TRY(sha256_hex_of(body.as.data, body.len, found, err));
+    if (strcmp(found, digest) != 0)
+        return err_set(err, MIG_E_HISTORY,
+                       "the carrier %s in the history was changed (it is now %s): it will not be "
+                       "run; restore the table from a backup",
+                       digest, found);
+    buf_reset(out);
+    buf_add(out, body.as.data, body.len);
+    return buf_check(out, err);
+}
+
+/* --- the journal ----------------------------------------------------------- */
+
+VEC_DEFINE(journal_vec, struct journal_row);
+
+struct journal_store {
+    struct journal list; /* first: what is handed out */
+    struct journal_vec rows;
+    struct arena texts;
+};
+
+void journal_free(struct journal *journal)
+{
+    struct journal_store *store = (struct journal_store *)journal;
+
+    if (!store)
+        return;
+    journal_vec_clear(&store->rows);
+    arena_clear(&store->texts);
+    free(store);
+}
+
+static bool journal_read(struct query *query, struct journal_store *store)
+{
+    struct journal_row *row = journal_vec_add(&store->rows);
+
+    if (!row)
+        return false;
+    row->step = query_int(query, 0);
+    row->finished = query_int(query, 1) != 0;
+    query_copy(query, 2, row->kind, sizeof row->kind);
+    query_copy(query, 3, row->fingerprint, sizeof row->fingerprint);
+    row->cursor = arena_strdup(&store->texts, query_text(query, 4));
+    row->done = query_int(query, 5);
+    return row->cursor != NULL;
+}
+
+mig_status history_journal(struct history *history, uint64_t id, struct journal **out,
+                           struct mig_err *err)
+{
+    struct mig_value key = int_value((int64_t)id);
+    AUTO(query) struct query query = {0};
+    AUTO(journal) struct journal *list = calloc(1, sizeof(struct journal_store));
+    struct journal_store *store = (struct journal_store *)list;
+    mig_status status;
+
+    if (!store)
+        return err_nomem(err);
+    MIG_TRY(query_start(history, JOURNAL, &key, 1, &query, err));
+    while ((status = query_step(&query, err)) == MIG_ROW)
+        if (!journal_read(&query, store))
+            return err_nomem(err);
+    if (status < 0)
+        return err_wrap(err, "reading the journal");
+    list->items = store->rows.data;
+    list->count = store->rows.len;
+    *out = TAKE(list);
+    return MIG_OK;
+}
+
+mig_status history_journal_put(struct history *history, uint64_t id,
+                               const struct journal_row *row, struct mig_err *err)
+{
+    const struct mig_value values[] = {
+        int_value((int64_t)id),        int_value(row->step),
+        int_value(row->finished),      text_value(row->kind),
+        text_value(row->fingerprint),  text_value(row->cursor ? row->cursor : ""),
+        int_value(row->done),
+    };
+
+    return query_run(history, JOURNAL_PUT, values, sizeof values / sizeof values[0], err);
+}
+
+mig_status history_journal_clear(struct history *history, uint64_t id, struct mig_err *err)
+{
+    struct mig_value key = int_value((int64_t)id);
+
+    return query_run(history, JOURNAL_CLEAR, &key, 1, err);
+}

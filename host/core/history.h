@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The history in the target database: what is applied, the log of attempts,
+ * the journal of durable migrations, and the down carriers. Owns the tables'
+ * layout and their upgrade. Every statement names its tables in full, so that
+ * no search_path or role of a migration matters. It begins and ends no
+ * transaction itself unless a function says so; whoever runs a migration does,
+ * so that the row and the work commit together.
+ *
+ *   <prefix>_history  id PK, sequence, state, kind, mode, description, checksum,
+ *                     applied_at, duration_ms, run_id, host_version, who, attempt, carrier
+ *   <prefix>_log      number PK, id, action, outcome, error, started_at, duration_ms, run_id, ...
+ *   <prefix>_journal  (id, step) PK, state, kind, fingerprint, cursor, done
+ *   <prefix>_carrier  digest PK, kind, body
+ *   <prefix>_meta     key PK, value: the layout's version
+ */
+#ifndef MIGHOST_HISTORY_H
+#define MIGHOST_HISTORY_H
+
+#include "auto.h"
+#include "buf.h"
+#include "err.h"
+#include "mig/driver.h"
+#include <mighost.h>
+
+#define HISTORY_LAYOUT 1
+#define HISTORY_RUN_ID 40
+#define HISTORY_HEX 65
+
+struct history; /* bound to one open connection */
+
+/* One applied (or partial, failed, running) migration. */
+struct applied {
+    uint64_t id;
+    const char *id_text;
+    const char *description;
+    int64_t sequence;
+    enum mighost_state state;
+    enum mighost_kind kind;
+    enum mig_mode mode;
+    char checksum[HISTORY_HEX];
+    char carrier[HISTORY_HEX]; /* digest of the down carrier, or "" */
+    int64_t applied_at_ms;
+    int64_t duration_ms;
+    const char *run_id;
+    const char *host_version;
+    const char *who;
+};
+
+struct applied_list {
+    size_t count;
+    const struct applied *items; /* ascending by id */
+};
+
+/* A row of the log about to be written. */
+struct attempt {
+    uint64_t id;
+    const char *id_text;
+    const char *action;
+    const char *outcome;
+    const char *error; /* NULL when it went well */
+    int64_t started_at_ms;
+    int64_t duration_ms;
+    const char *run_id;
+    const char *who;
+};
+
+struct journal_row {
+    int64_t step;
+    bool finished;
+    char kind[16];
+    char fingerprint[HISTORY_HEX];
+    const char *cursor; /* where a transform has come to; "" else */
+    int64_t done;
+};
+
+struct journal {
+    size_t count;
+    const struct journal_row *items; /* ascending by step */
+};
+
+/* Binds to a connection. `prefix`: "mighost" or "schema.prefix"; checked by
+ * history_check_prefix(). Reads and writes nothing. */
+mig_status history_open(const struct mig_driver *driver, struct mig_conn *conn,
+                        const char *prefix, struct history **out, struct mig_err *err);
+void history_close(struct history *history);
+AUTO_POINTER(history, struct history, history_close)
+
+/* MIG_E_USAGE where the prefix is no plain name or schema.name. */
+mig_status history_check_prefix(const char *prefix, struct mig_err *err);
+/* The beginning of our tables' names, for the driver's guard. */
+const char *history_prefix(const struct history *history);
+
+/* Whether the tables are there. MIG_E_HISTORY: they are of a newer host, or a
+ * table of that name belongs to something else. */
+mig_status history_exists(struct history *history, bool *out, struct mig_err *err);
+/* Makes or upgrades the tables, in a transaction of its own. */
+mig_status history_create(struct history *history, struct mig_err *err);
+
+/* Everything, in one query. An absent history is an empty list. */
+mig_status history_load(struct history *history, struct applied_list **out, struct mig_err *err);
+void applied_list_free(struct applied_list *list);
+AUTO_POINTER(applied_list, struct applied_list, applied_list_free)
+const struct applied *applied_find(const struct applied_list *list, uint64_t id);
+
+/* One row; MIG_E_NOTFOUND where there is none. Free with applied_list_free();
+ * the list has one item. */
+mig_status history_find(struct history *history, uint64_t id, struct applied_list **out,
+                        struct mig_err *err);
+
+/* Inserts the row in state `running`, with the next sequence. The primary key
+ * refuses a second one: MIG_E_CONSTRAINT. */
+mig_status history_start(struct history *history, const struct applied *row, struct mig_err *err);
+/* Sets state and duration; for `applied` the moment too. */
+mig_status history_set_state(struct history *history, uint64_t id, enum mighost_state state,
+                             int64_t duration_ms, struct mig_err *err);
+/* Replaces the checksum of an applied row (--accept-changed). */
+mig_status history_set_checksum(struct history *history, uint64_t id, const char *checksum,
+                                struct mig_err *err);
+/* Removes the row and its journal. MIG_E_NOTFOUND where there was none. */
+mig_status history_remove(struct history *history, uint64_t id, struct mig_err *err);
+
+mig_status history_log(struct history *history, const struct attempt *attempt,
+                       struct mig_err *err);
+/* The newest `limit` (0: all), of one id or of all (id_text NULL). */
+mig_status history_attempts(struct history *history, const char *id_text, size_t limit,
+                            struct mighost_attempts **out, struct mig_err *err);
+
+/* Content-addressed; storing what is there already does nothing. */
+mig_status history_put_carrier(struct history *history, const char *digest,
+                               enum mighost_kind kind, const void *body, size_t len,
+                               struct mig_err *err);
+/* MIG_E_NOTFOUND, or MIG_E_HISTORY where the body does not match its digest. */
+mig_status history_get_carrier(struct history *history, const char *digest, struct buf *out,
+                               struct mig_err *err);
+
+mig_status history_journal(struct history *history, uint64_t id, struct journal **out,
+                           struct mig_err *err);
+void journal_free(struct journal *journal);
+AUTO_POINTER(journal, struct journal, journal_free)
+/* Inserts the step, or replaces it. */
+mig_status history_journal_put(struct history *history, uint64_t id,
+                               const struct journal_row *row, struct mig_err *err);
+mig_status history_journal_clear(struct history *history, uint64_t id, struct mig_err *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Text to the engine. A whole text goes in chunks of many statements, so that
+ * a large file costs few round trips; where the engine stops, the place is
+ * found again from the byte it names or from how many statements it finished.
+ */
+#include "script.h"
+
+/* Large enough that a round trip is small beside it, small enough that text,
+ * driver and server copies of it stay far below the host's memory target. */
+#define CHUNK_BYTES (256 * 1024)
+
+static size_t fault_offset(const struct script *script, const struct sql_chunk *chunk,
+                           const struct mig_exec_result *result, const struct mig_err *err)
+{
+    if (err->offset >= 0 && (size_t)err->offset <= chunk->len)
+        return (size_t)err->offset;
+    return sqltext_statement_offset(chunk->text, chunk->len, script->driver->lexis,
+                                    result->statements);
+}
+
+/* Says what to do where the engine will not run a statement in a transaction. */
+static void advise(const struct script *script, const struct sql_chunk *chunk, size_t statements,
+                   struct mig_err *err)
+{
+    size_t start =
+        sqltext_statement_offset(chunk->text, chunk->len, script->driver->lexis, statements);
+
+    if (script->driver->outside_tx(script->conn, chunk->text + start, chunk->len - start))
+        err_append(err, "this statement cannot run inside a transaction: put it into a "
+                        "migration of its own with `-- mig: mode = durable` in the first line");
+}
+
+static mig_status run_chunk(const struct script *script, const struct sql_chunk *chunk,
+                            struct mig_err *err)
+{
+    struct mig_exec_result result = {.size = sizeof result};
+    mig_status status;
+    bool was_open = script->driver->in_tx(script->conn);
+
+    script->driver->guard(script->conn, script->protect);
+    status = script->driver->exec(script->conn, chunk->text, chunk->len, &result, err);
+    script->driver->guard(script->conn, NULL);
+    if (status < 0) {
+        size_t offset = fault_offset(script, chunk, &result, err);
+
+        if (was_open)
+            advise(script, chunk, result.statements, err);
+        sqltext_locate(script->source, chunk->offset + (int64_t)offset, err);
+        return err->status;
+    }
+    if (was_open && !script->driver->in_tx(script->conn))
+        return err_set(err, MIG_E_FAILED, "%s ended the host's transaction",
+                       script->source->name);
+    return MIG_OK;
+}
+
+mig_status script_run(const struct script *script, unsigned char checksum[32],
+                      struct mig_err *err)
+{
+    AUTO(sql_reader) struct sql_reader *reader = NULL;
+    struct sql_chunk chunk;
+    mig_status status;
+
+    MIG_TRY(sql_reader_open(script->source, script->driver->lexis, &reader, err));
+    while ((status = sql_reader_chunk(reader, CHUNK_BYTES, &chunk, err)) == MIG_ROW)
+        MIG_TRY(run_chunk(script, &chunk, err));
+    if (status < 0)
+        return status;
+    sql_reader_checksum(reader, checksum);
+    return MIG_OK;
+}
+
+mig_status script_run_statement(const struct script *script, const struct sql_statement *statement,
+                                struct mig_err *err)
+{
+    struct sql_chunk chunk = {
+        .text = statement->text,
+        .len = statement->len,
+        .offset = statement->offset,
+        .statements = 1,
+    };
+
+    return run_chunk(script, &chunk, err);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running the SQL text of a migration on a connection: as a whole inside an
+ * open transaction, or one statement. Turns the driver's guard on around it,
+ * and a failure into one that names file, line and column. Begins and ends no
+ * transaction and knows nothing of the history.
+ */
+#ifndef MIGHOST_SCRIPT_H
+#define MIGHOST_SCRIPT_H
+
+#include "sqltext.h"
+
+struct script {
+    const struct mig_driver *driver;
+    struct mig_conn *conn;
+    const struct sql_source *source;
+    const char *protect; /* beginning of the names of the host's own tables */
+};
+
+/* Runs all of it, in pieces of bounded size. `checksum`: of what was run. */
+mig_status script_run(const struct script *script, unsigned char checksum[32],
+                      struct mig_err *err);
+mig_status script_run_statement(const struct script *script, const struct sql_statement *statement,
+                                struct mig_err *err);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening in order: driver, connection, lock, history. What is half open after
+ * a failure is closed again.
+ */
+#include "session.h"
+
+#include "clock.h"
+
+/* Waiters look again after a short time with jitter, so that many hosts that
+ * start together do not all ask at the same instant. */
+#define POLL_MIN_MS 5
+#define POLL_MAX_MS 250
+/* How often a waiter says again what it waits for. */
+#define SAY_EVERY_MS 10000
+
+struct wait {
+    const struct session_config *config;
+    int64_t until_ms;
+    int64_t say_ms;
+    int64_t pause_ms;
+    unsigned seed;
+};
+
+static void say_waiting(struct wait *wait, const char *text)
+{
+    struct mighost_event event = {
+        .size = sizeof event,
+        .kind = MIGHOST_EVENT_WAITING,
+        .id = "",
+        .description = "",
+        .run_id = "",
+        .text = text,
+    };
+    int64_t now = clock_mono_ms();
+
+    if (now < wait->say_ms)
+        return;
+    wait->say_ms = now + SAY_EVERY_MS;
+    if (wait->config->listener)
+        wait->config->listener(&event, wait->config->user);
+}
+
+/* Sleeps a little; the pauses grow, and differ from host to host. */
+static void pause_a_while(struct wait *wait)
+{
+    int64_t ms = wait->pause_ms / 2 + rand_r(&wait->seed) % wait->pause_ms;
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&time, NULL);
+    wait->pause_ms = wait->pause_ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : wait->pause_ms * 2;
+}
+
+static mig_status wait_once(struct wait *wait, struct mig_err *err)
+{
+    mig_status stop =
+        wait->config->cancelled ? wait->config->cancelled(wait->config->cancel_arg) : MIG_OK;
+
+    if (stop < 0)
+        return err_set(err, stop, "%s while waiting for the lock; nothing was done",
+                       status_text(stop));
+    say_waiting(wait, err->message);
+    if (clock_mono_ms() >= wait->until_ms)
+        return err_append(err, "waited %lld s and gave up; nothing was done, run the command "
+                               "again, or wait longer with --wait",
+                          (long long)(wait->config->wait_ms > 0 ? wait->config->wait_ms / 1000
+                                                                : 0));
+    pause_a_while(wait);
+    return MIG_OK;
+}
+
+static mig_status lock(struct session *session, const struct session_config *config,
+                       struct mig_err *err)
+{
+    int64_t now = clock_mono_ms();
+    struct wait wait = {
+        .config = config,
+        .until_ms = now + (config->wait_ms > 0 ? config->wait_ms : 0),
+        .say_ms = now + POLL_MAX_MS,
+        .pause_ms = POLL_MIN_MS,
+        .seed = (unsigned)getpid() ^ (unsigned)now,
+    };
+    mig_status status;
+
+    while ((status = session->driver->lock_try(session->conn, history_prefix(session->history),
+                                               err)) == MIG_E_BUSY)
+        MIG_TRY(wait_once(&wait, err));
+    session->locked = status == MIG_OK;
+    return status;
+}
+
+static mig_status connect_to(struct session *session, const struct session_config *config,
+                             enum session_need need, struct mig_err *err)
+{
+    struct mig_driver_config driver = {
+        .size = sizeof driver,
+        .flags = need == SESSION_READ ? MIG_OPEN_READONLY : MIG_OPEN_CREATE,
+        .url = config->database,
+        .application = "mighost",
+        .connect_timeout_ms = config->connect_timeout_ms,
+        .busy_timeout_ms = config->busy_timeout_ms,
+        .cancelled = config->cancelled,
+        .arg = config->cancel_arg,
+    };
+
+    return session->driver->open(&driver, &session->conn, err);
+}
+
+static mig_status ready(struct session *session, const struct session_config *config,
+                        struct mig_err *err)
+{
+    bool exists;
+
+    MIG_TRY(lock(session, config, err));
+    MIG_TRY(history_exists(session->history, &exists, err));
+    return exists ? MIG_OK : history_create(session->history, err);
+}
+
+mig_status session_open(struct session *session, const struct session_config *config,
+                        enum session_need need, struct mig_err *err)
+{
+    mig_status status = MIG_OK;
+
+    if (!session->plugin)
+        MIG_TRY(driver_open(config->database, config->driver_dir, &session->plugin, err));
+    session->driver = driver_table(session->plugin);
+    MIG_TRY(connect_to(session, config, need, err));
+    status = history_open(session->driver, session->conn, config->history, &session->history, err);
+    if (status == MIG_OK && need == SESSION_WRITE)
+        status = ready(session, config, err);
+    if (status < 0)
+        session_close(session);
+    return status;
+}
+
+void session_close(struct session *session)
+{
+    history_close(session->history);
+    session->history = NULL;
+    if (!session->conn)
+        return;
+    session->driver->rollback(session->conn);
+    if (session->locked)
+        session->driver->unlock(session->conn);
+    session->driver->close(session->conn);
+    session->conn = NULL;
+    session->locked = false;
+}
+
+void session_clear(struct session *session)
+{
+    session_close(session);
+    driver_close(session->plugin);
+    session->plugin = NULL;
+}
