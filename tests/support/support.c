@@ -468,13 +468,36 @@ char *test_postgres(void)
     return on_server(keep(strdup(name), drop_database));
 }
 
+/* Newer pg_dump frames its text with a key that is random each time: out with it. */
+static void drop_random_lines(char *text)
+{
+    char *to = text;
+
+    while (*text) {
+        size_t size = strcspn(text, "\n") + 1;
+
+        if (!text[size - 1])
+            size--;
+        if (strncmp(text, "\\restrict", 9) != 0 && strncmp(text, "\\unrestrict", 11) != 0) {
+            memmove(to, text, size);
+            to += size;
+        }
+        text += size;
+    }
+    *to = '\0';
+}
+
 char *test_dump_schema(const char *url)
 {
+    char *text;
+
     if (is_sqlite(url))
         return test_query(url, "SELECT type, name, tbl_name, sql FROM sqlite_schema"
                                " WHERE name NOT LIKE 'sqlite_%' AND name NOT LIKE 'mighost_%'"
                                " AND tbl_name NOT LIKE 'mighost_%' ORDER BY type, name");
-    return shell_answer(test_run("pg_dump", "--schema-only", "--no-owner", "--exclude-table",
+    text = shell_answer(test_run("pg_dump", "--schema-only", "--no-owner", "--exclude-table",
                                  "mighost_*", "-d", url),
                         "pg_dump");
+    drop_random_lines(text);
+    return text;
 }

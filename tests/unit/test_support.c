@@ -95,3 +95,12 @@ Test(support, two_fresh_postgres_databases_are_two_and_empty)
                      "0");
     cr_assert(strstr(test_dump_schema(first), "CREATE TABLE public.t"));
 }
+
+Test(support, the_dumps_of_two_equal_databases_are_equal)
+{
+    char *first = test_postgres(), *second = test_postgres();
+
+    test_query(first, "CREATE TABLE t(a int)");
+    test_query(second, "CREATE TABLE t(a int)");
+    cr_assert_str_eq(test_dump_schema(first), test_dump_schema(second));
+}
