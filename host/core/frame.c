@@ -83,8 +83,7 @@ mig_status frame_end(struct buf *out, size_t begun, struct mig_err *err)
         return buf_check(out, err);
     body = out->len - begun - FRAME_HEADER_SIZE;
     if (body > FRAME_MAX_BODY)
-        return err_set(err, MIG_E_LIMIT, "a message of %zu bytes is too long for the worker",
-                       body);
+        return err_set(err, MIG_E_LIMIT, "a message of %zu bytes is too long for the worker", body);
     put_le((unsigned char *)out->data + begun + AT_LENGTH, body, 4);
     return MIG_OK;
 }
@@ -192,9 +191,8 @@ bool frame_reader_next(struct frame_reader *reader, struct frame *out)
         if (reader->any_token)
             memcpy(reader->token.bytes, data, FRAME_TOKEN_SIZE);
         reader->any_token = false;
-        *out = (struct frame){.type = (enum frame_type)data[AT_TYPE],
-                              .body = data + FRAME_HEADER_SIZE,
-                              .len = body};
+        *out = (struct frame){
+            .type = (enum frame_type)data[AT_TYPE], .body = data + FRAME_HEADER_SIZE, .len = body};
         reader->consumed += FRAME_HEADER_SIZE + body;
         return true;
     }
