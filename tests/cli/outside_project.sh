@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What a user outside this tree does: installs to a prefix, moves it elsewhere
+# (it has to be relocatable), builds a C module with find_package(mighost) and
+# mig_add_migration(), and runs it with the installed host. Then the same for
+# a program that embeds the host, found with pkg-config.
+
+set -euo pipefail
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/outside.XXXXXX")
+trap 'rm -rf -- "$scratch"' EXIT
+chmod 755 "$scratch"
+cd "$scratch"
+
+fail()
+{
+    printf 'FAILED: %s\n' "$*"
+    exit 1
+}
+
+cmake --install "$MIGHOST_BUILD" --prefix "$scratch/first" >install.log || fail "$(<install.log)"
+mv first prefix
+host=$scratch/prefix/bin/mighost
+[[ -x $host ]] || fail "no bin/mighost in the prefix"
+
+mkdir project
+cat >project/CMakeLists.txt <<'TEXT'
+cmake_minimum_required(VERSION 3.25)
+project(outside C)
+find_package(mighost REQUIRED)
+mig_add_migration(20240301120000_create_notes C create_notes.c
+    BUNDLE ${CMAKE_BINARY_DIR}/migrations)
+mig_add_migration(20240301130000_index_notes SQL
+    20240301130000_index_notes.up.sql 20240301130000_index_notes.down.sql
+    BUNDLE ${CMAKE_BINARY_DIR}/migrations)
+TEXT
+cat >project/create_notes.c <<'TEXT'
+#include <mig.h>
+
+static mig_status up(struct mig_db *db)
+{
+    return mig_exec(db, "CREATE TABLE notes (id INTEGER PRIMARY KEY, body TEXT NOT NULL)");
+}
+
+static mig_status down(struct mig_db *db)
+{
+    return mig_exec(db, "DROP TABLE notes");
+}
+
+MIG_MODULE(.id = "20240301120000", .description = "create notes", .up = up, .down = down);
+TEXT
+echo 'CREATE INDEX notes_body ON notes (body);' >project/20240301130000_index_notes.up.sql
+echo 'DROP INDEX notes_body;' >project/20240301130000_index_notes.down.sql
+
+cmake -S project -B build -DCMAKE_PREFIX_PATH="$scratch/prefix" >configure.log 2>&1 ||
+    fail "$(<configure.log)"
+cmake --build build >build.log 2>&1 || fail "$(<build.log)"
+
+module=build/migrations/libmig_20240301120000.so
+[[ $(nm -D --defined-only --format=posix "$module" | cut -d ' ' -f 1) == mig_module ]] ||
+    fail "the module exports more than mig_module"
+
+tables()
+{
+    sqlite3 app.db "SELECT name FROM sqlite_schema
+                    WHERE tbl_name = 'notes' AND sql IS NOT NULL ORDER BY name" | xargs
+}
+
+export DATABASE_URL=sqlite:$scratch/app.db MIGHOST_BUNDLE=$scratch/build/migrations
+"$host" inspect "$module" || fail "inspect"
+"$host" up || fail "up"
+[[ $(tables) == 'notes notes_body' ]] || fail "after up there is: $(tables)"
+[[ $("$host" current) == 20240301130000 ]] || fail "current is $("$host" current)"
+
+# An older deploy lacks both files: the history carries the way back.
+mkdir empty
+MIGHOST_BUNDLE=$scratch/empty "$host" down --all || fail "down by what the history carries"
+[[ -z $(tables) ]] || fail "after down there is: $(tables)"
+
+cat >embed.c <<'TEXT'
+#include <mighost.h>
+
+#include <stdio.h>
+
+int main(void)
+{
+    struct mighost_config config = {
+        .size = sizeof config, .database = DATABASE, .bundle = BUNDLE};
+    char current[MIG_ID_SIZE] = "";
+    struct mig_err err = {0};
+    struct mighost *host = NULL;
+    mig_status status = mighost_open(&config, &host, &err);
+
+    if (status >= 0)
+        status = mighost_up(host, NULL, NULL, &err);
+    if (status >= 0)
+        status = mighost_current(host, current, &err);
+    mighost_close(host);
+    puts(status < 0 ? err.message : current);
+    return mighost_exit_code(status);
+}
+TEXT
+library=$(find prefix -name libmighost.so | head -n 1)
+[[ -n $library ]] || fail "no libmighost.so in the prefix"
+PKG_CONFIG_PATH=$(find "$scratch/prefix" -type d -name pkgconfig)
+export PKG_CONFIG_PATH
+sanitize=()
+if nm -D "$library" | grep -q __asan_init; then
+    sanitize=("-fsanitize=address,undefined")
+fi
+read -ra flags <<<"$(pkg-config --cflags --libs mighost)"
+cc -std=c17 "${sanitize[@]}" -DDATABASE="\"$DATABASE_URL\"" -DBUNDLE="\"$MIGHOST_BUNDLE\"" \
+    embed.c -o embed "${flags[@]}" -Wl,-rpath,"$(dirname "$scratch/$library")" ||
+    fail "the embedding program does not build"
+[[ $(./embed) == 20240301130000 ]] || fail "the embedding program says: $(./embed)"
