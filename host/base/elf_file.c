@@ -462,3 +462,27 @@ mig_status elf_facts_read(struct elf *elf, struct elf_facts *out, struct mig_err
         status = needed_read(elf, &layout, &dynamic, out, err);
     return status;
 }
+
+const char *elf_facts_refusal(const struct elf_facts *facts)
+{
+    const struct {
+        bool broken;
+        const char *text;
+    } rules[] = {
+        {!facts->shared, "is a program or an object file, not a shared object; link it with "
+                         "-shared"},
+        {facts->rpath, "has an RPATH or RUNPATH, which would search libraries in folders of "
+                       "its own; link it without -rpath"},
+        {facts->audit, "asks for an audit library (DT_AUDIT); link it without --audit"},
+        {facts->filter, "stands in for another library (DT_FILTER or DT_AUXILIARY); link it "
+                        "without -f and -F"},
+        {facts->textrel, "writes into its code while loading (TEXTREL); compile it with -fPIC"},
+        {facts->execstack, "asks for an executable stack; link it with -z noexecstack"},
+    };
+
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        if (rules[i].broken)
+            return rules[i].text;
+    }
+    return NULL;
+}

@@ -67,5 +67,8 @@ mig_status elf_read(struct elf *elf, int64_t offset, void *out, size_t size, str
 /* Calls `visit` for every note of every PT_NOTE segment. */
 mig_status elf_notes(struct elf *elf, elf_note_visit visit, void *arg, struct mig_err *err);
 mig_status elf_facts_read(struct elf *elf, struct elf_facts *out, struct mig_err *err);
+/* Why such an object is not to be loaded, as the end of a sentence that begins
+ * with its name; NULL where nothing speaks against it. */
+const char *elf_facts_refusal(const struct elf_facts *facts);
 
 #endif

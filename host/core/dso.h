@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared objects: loading, looking up, unloading, and where we ourselves were
+ * loaded from. The one place that talks to the dynamic linker. Loading runs the
+ * object's constructors: whoever calls has checked it before.
+ */
+#ifndef MIGHOST_DSO_H
+#define MIGHOST_DSO_H
+
+#include "auto.h"
+#include "err.h"
+
+struct dso;
+
+/* Loads the open file, all symbols resolved and none of them visible to
+ * others. `name` is for messages; the descriptor stays the caller's.
+ * MIG_E_REFUSED with the linker's reason. */
+mig_status dso_open(int fd, const char *name, struct dso **out, struct mig_err *err);
+void dso_close(struct dso *dso);
+AUTO_POINTER(dso, struct dso, dso_close)
+
+/* The address of an exported symbol; NULL where there is none. */
+void *dso_symbol(const struct dso *dso, const char *symbol);
+
+/* The folder of the object that holds this very code: of the shared library,
+ * or of the executable where it is linked into that. */
+mig_status dso_self_dir(char *out, size_t size, struct mig_err *err);
+
+#endif
