@@ -127,3 +127,15 @@ bool sha256_parse(const char *hex, unsigned char out[MIG_SHA256_BYTES])
     memcpy(out, digest, sizeof digest);
     return true;
 }
+
+mig_status sha256_once(const void *data, size_t len, char out[MIG_SHA256_HEX],
+                       struct mig_err *err)
+{
+    AUTO(sha256) struct sha256 hash = {0};
+    unsigned char digest[MIG_SHA256_BYTES];
+
+    MIG_TRY(sha256_init(&hash, err));
+    MIG_TRY(sha256_data(&hash, data, len, digest, err));
+    sha256_hex(digest, out);
+    return MIG_OK;
+}

@@ -36,6 +36,10 @@ MIG_MUST_USE mig_status sha256_data(struct sha256 *hash, const void *data, size_
 MIG_MUST_USE mig_status sha256_fd(struct sha256 *hash, int fd, const char *name,
                                   unsigned char out[MIG_SHA256_BYTES], struct mig_err *err);
 
+/* As sha256_data(), in hex, for a single message: looks the algorithm up. */
+MIG_MUST_USE mig_status sha256_once(const void *data, size_t len, char out[MIG_SHA256_HEX],
+                                    struct mig_err *err);
+
 void sha256_hex(const unsigned char digest[MIG_SHA256_BYTES], char out[MIG_SHA256_HEX]);
 /* Whether `hex` is exactly 64 hex digits; then `out` holds their bytes. */
 bool sha256_parse(const char *hex, unsigned char out[MIG_SHA256_BYTES]);

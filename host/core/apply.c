@@ -14,6 +14,9 @@
 #include "fs.h"
 #include "script.h"
 #include "sha256.h"
+#include "transform.h"
+#include <errno.h>
+#include <sys/stat.h>
 
 /* Atomic migrations that lost a deadlock, a serialization conflict or the wait
  * for a table lock are tried again, so that nobody queues behind them. */
@@ -95,17 +98,6 @@ static void on_progress(void *arg, int64_t done, int64_t total)
 
 /* --- the carrier ------------------------------------------------------------ */
 
-static mig_status digest(const struct buf *body, char out[HISTORY_HEX], struct mig_err *err)
-{
-    AUTO(sha256) struct sha256 hash = {0};
-    unsigned char bytes[MIG_SHA256_BYTES];
-
-    MIG_TRY(sha256_init(&hash, err));
-    MIG_TRY(sha256_data(&hash, body->data ? body->data : "", body->len, bytes, err));
-    sha256_hex(bytes, out);
-    return MIG_OK;
-}
-
 static mig_status read_carry(struct work *work, struct mig_err *err)
 {
     const struct sql_source *carry = &work->item->carry;
@@ -121,7 +113,21 @@ static mig_status read_carry(struct work *work, struct mig_err *err)
                          carry->offset, &work->carry.len, err));
         work->carry.data[work->carry.len] = '\0';
     }
-    return digest(&work->carry, work->carrier, err);
+    return sha256_once(work->carry.data, work->carry.len, work->carrier, err);
+}
+
+mig_status apply_carry_module(int memfd, const char *file, struct apply_item *item,
+                              struct mig_err *err)
+{
+    struct stat facts;
+
+    item->carry = (struct sql_source){.name = file, .fd = memfd, .len = -1};
+    if (!item->module->down)
+        return MIG_OK;
+    if (fstat(memfd, &facts) != 0)
+        return err_errno(err, MIG_E_IO, errno, "reading %s", file);
+    item->carry.len = facts.st_size;
+    return MIG_OK;
 }
 
 /* --- the history row --------------------------------------------------------- */
@@ -302,28 +308,60 @@ static mig_status step_advance(void *arg, const char *cursor, int64_t done, stru
     return durable_advance(&work->durable, cursor, done, err);
 }
 
+static mig_status run_transform(struct db *db, const struct mig_transform *spec,
+                                struct mig_err *err)
+{
+    struct work *work = db->config.ctx;
+    bool durable = work->item->mode == MIG_DURABLE;
+    struct transform transform = {
+        .db = db,
+        .spec = spec,
+        .cursor = durable ? work->durable.row.cursor : NULL,
+        .done = durable ? work->durable.row.done : 0,
+        .advance = durable ? step_advance : NULL,
+        .ctx = work,
+    };
+
+    return transform_run(&transform, err);
+}
+
+static mig_status is_cancelled(void *arg)
+{
+    const struct work *work = arg;
+
+    return work->session->cancelled ? work->session->cancelled(work->session->cancel_arg)
+                                    : MIG_OK;
+}
+
 static mig_status run_module(struct work *work, struct mig_err *err)
 {
     const struct mig_module *module = work->item->module;
     bool durable = work->item->mode == MIG_DURABLE;
-    struct db_config config = {
+    const struct db_config config = {
         .driver = work->driver,
         .conn = work->conn,
-        .protect = history_prefix(work->session->history),
         .params = work->session->params,
+        .protect = history_prefix(work->session->history),
         .mode = work->item->mode,
         .log = on_log,
         .progress = on_progress,
+        .cancelled = is_cancelled,
         .step_begin = durable ? step_begin : NULL,
         .step_end = durable ? step_end : NULL,
-        .step_advance = durable ? step_advance : NULL,
-        .cursor = durable ? &work->durable.row : NULL,
-        .cancelled = work->session->cancelled,
-        .cancel_arg = work->session->cancel_arg,
-        .arg = work,
+        .transform = run_transform,
+        .row_get = transform_row_get,
+        .row_set = transform_row_set,
+        .ctx = work,
     };
+    AUTO(free) struct db *db = calloc(1, sizeof *db);
+    mig_status status;
 
-    return db_call(&config, going_up(work) ? module->up : module->down, err);
+    if (!db)
+        return err_nomem(err);
+    db_open(db, &config);
+    status = (going_up(work) ? module->up : module->down)(db_handle(db));
+    db_close(db);
+    return db_outcome(db, status, err);
 }
 
 static mig_status run_body(struct work *work, struct mig_err *err)

@@ -50,6 +50,10 @@ struct apply_item {
     const struct mig_module *module;
 };
 
+/* Makes `item` carry the module's own bytes, where it can be rolled back. */
+mig_status apply_carry_module(int memfd, const char *file, struct apply_item *item,
+                              struct mig_err *err);
+
 enum apply_outcome { APPLY_DONE, APPLY_SKIPPED };
 
 /* Runs `item`. On success `*out` says whether it was done or had been done. */

@@ -407,6 +407,16 @@ void applied_list_free(struct applied_list *list)
     free(store);
 }
 
+mig_status applied_list_empty(struct applied_list **out, struct mig_err *err)
+{
+    struct applied_store *store = calloc(1, sizeof *store);
+
+    if (!store)
+        return err_nomem(err);
+    *out = &store->list;
+    return MIG_OK;
+}
+
 static bool applied_read(struct query *query, struct applied_store *store)
 {
     struct applied *row = applied_vec_add(&store->rows);
@@ -463,8 +473,7 @@ mig_status history_load(struct history *history, struct applied_list **out, stru
     MIG_TRY(history_exists(history, &exists, err));
     if (exists)
         return applied_query(history, LOAD, NULL, 0, out, err);
-    *out = calloc(1, sizeof(struct applied_store));
-    return *out ? MIG_OK : err_nomem(err);
+    return applied_list_empty(out, err);
 }
 
 mig_status history_find(struct history *history, uint64_t id, struct applied_list **out,
@@ -690,7 +699,7 @@ mig_status history_get_carrier(struct history *history, const char *digest, stru
     MIG_TRY(history->driver->column(query.cursor, 0, &body, err));
     if (body.type != MIG_BLOB && body.type != MIG_TEXT)
         return err_set(err, MIG_E_HISTORY, "the carrier %s in the history is empty", digest);
-    MIG_TRY(sha256_hex_of(body.as.data, body.len, found, err));
+    MIG_TRY(sha256_once(body.as.data, body.len, found, err));
     if (strcmp(found, digest) != 0)
         return err_set(err, MIG_E_HISTORY,
                        "the carrier %s in the history was changed (it is now %s): it will not be "

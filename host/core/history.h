@@ -97,6 +97,8 @@ mig_status history_exists(struct history *history, bool *out, struct mig_err *er
 /* Makes or upgrades the tables, in a transaction of its own. */
 mig_status history_create(struct history *history, struct mig_err *err);
 
+/* A list with nothing in it: the history of a database that is not there. */
+mig_status applied_list_empty(struct applied_list **out, struct mig_err *err);
 /* Everything, in one query. An absent history is an empty list. */
 mig_status history_load(struct history *history, struct applied_list **out, struct mig_err *err);
 void applied_list_free(struct applied_list *list);

@@ -123,7 +123,7 @@ mig_status session_open(struct session *session, const struct session_config *co
 
     if (!session->plugin)
         MIG_TRY(driver_open(config->database, config->driver_dir, &session->plugin, err));
-    session->driver = driver_table(session->plugin);
+    session->driver = session->plugin->api;
     MIG_TRY(connect_to(session, config, need, err));
     status = history_open(session->driver, session->conn, config->history, &session->history, err);
     if (status == MIG_OK && need == SESSION_WRITE)

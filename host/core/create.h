@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * New migrations: choosing the id, checking the name, writing the files that an
+ * author starts from. Never overwrites, and never writes half a pair: the down
+ * file comes first, and without it no up file does. Knows no database.
+ */
+#ifndef MIGHOST_CREATE_H
+#define MIGHOST_CREATE_H
+
+#include "err.h"
+
+struct create {
+    const char *bundle; /* the folder that the ids must be newer than */
+    const char *folder; /* where the files go */
+    const char *id;     /* NULL: chosen */
+    const char *name;   /* "add users", "add_users" */
+    const char *up;     /* SQL; NULL: a skeleton */
+    const char *down;
+};
+
+mig_status create_sql(const struct create *create, char *path, size_t size, struct mig_err *err);
+mig_status create_native(const struct create *create, char *path, size_t size,
+                         struct mig_err *err);
+
+#endif

@@ -1,0 +1,813 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Carrying out a plan. The session is closed while a worker runs, because lock,
+ * history and work share one session, and that is then the worker's.
+ */
+#include "run.h"
+
+#include "apply.h"
+#include "clock.h"
+#include "fs.h"
+#include "module.h"
+#include "sha256.h"
+#include "worker_link.h"
+#include <pwd.h>
+#include <sys/random.h>
+
+
+#define NAME_SIZE 256 /* of a file in a folder, as Linux limits it */
+
+struct run {
+    const struct run_config *config;
+    struct session session;
+    struct session_config session_config;
+    struct catalog *catalog;
+    struct mighost_result result;
+    char who[RUN_WHO];
+    int64_t began_ms;
+    int64_t deadline_ms; /* of the migration at hand, 0: none */
+    size_t count;        /* steps of the plan at hand */
+};
+
+/* --- names of a run --------------------------------------------------------- */
+
+static void make_run_id(char out[HISTORY_RUN_ID])
+{
+    unsigned char random[6] = {0};
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    struct tm utc;
+    size_t len;
+
+    gmtime_r(&now, &utc);
+    len = strftime(out, HISTORY_RUN_ID, "%Y%m%dT%H%M%SZ-", &utc);
+    if (getrandom(random, sizeof random, 0) < 0)
+        memcpy(random, &now, sizeof random);
+    mig_hex(random, sizeof random, out + len);
+}
+
+void run_who(char out[RUN_WHO])
+{
+    const struct passwd *user = getpwuid(geteuid());
+    char host[64] = "";
+
+    if (gethostname(host, sizeof host - 1) != 0)
+        snprintf(host, sizeof host, "unknown");
+    if (user)
+        snprintf(out, RUN_WHO, "%.80s@%s", user->pw_name, host);
+    else
+        snprintf(out, RUN_WHO, "uid %u@%s", (unsigned)geteuid(), host);
+}
+
+static const char *step_id(const struct plan_step *step)
+{
+    return step->migration ? step->migration->id_text : step->applied->id_text;
+}
+
+static const char *step_description(const struct plan_step *step)
+{
+    return step->migration ? step->migration->description : step->applied->description;
+}
+
+static enum mighost_kind step_kind(const struct plan_step *step)
+{
+    return step->by_carrier || !step->migration ? step->applied->kind : step->migration->kind;
+}
+
+/* --- events ------------------------------------------------------------------ */
+
+static void emit(struct run *run, struct mighost_event event)
+{
+    event.size = sizeof event;
+    event.run_id = run->result.run_id;
+    event.count = run->count;
+    if (!event.id)
+        event.id = event.description = "";
+    if (!event.text)
+        event.text = "";
+    run->config->config->listener(&event, run->config->config->user);
+}
+
+static void emit_step(struct run *run, const struct plan_step *step, size_t index,
+                      struct mighost_event event)
+{
+    event.id = step_id(step);
+    event.description = step_description(step);
+    event.direction = step->direction;
+    event.index = index;
+    emit(run, event);
+}
+
+/* --- stopping ------------------------------------------------------------------ */
+
+static mig_status cancelled(void *arg)
+{
+    struct run *run = arg;
+    mig_status status =
+        run->config->interrupted ? run->config->interrupted(run->config->arg) : MIG_OK;
+
+    if (status < 0)
+        return status;
+    return run->deadline_ms && clock_mono_ms() > run->deadline_ms ? MIG_E_TIMEOUT : MIG_OK;
+}
+
+static mig_status stop_between(struct run *run, struct mig_err *err)
+{
+    mig_status status = cancelled(run);
+
+    if (status == MIG_OK)
+        return MIG_OK;
+    return err_set(err, status, "%s between two migrations: %zu of %zu done, the rest is untouched",
+                   status_text(status), run->result.done, run->count);
+}
+
+/* --- the session ----------------------------------------------------------------- */
+
+struct session_config run_session_config(const struct run_config *run)
+{
+    const struct mighost_config *config = run->config;
+
+    return (struct session_config){
+        .database = config->database,
+        .driver_dir = config->driver_dir,
+        .history = config->history,
+        .wait_ms = config->wait_ms,
+        .connect_timeout_ms = config->connect_timeout_ms,
+        .busy_timeout_ms = config->busy_timeout_ms,
+        .listener = config->listener,
+        .user = config->user,
+        .cancelled = run->interrupted,
+        .cancel_arg = run->arg,
+    };
+}
+
+static mig_status open_session(struct run *run, struct mig_err *err)
+{
+    return session_open(&run->session, &run->session_config, SESSION_WRITE, err);
+}
+
+mig_status run_catalog(const struct run_config *run, struct session *session,
+                       struct catalog **out, struct mig_err *err)
+{
+    const struct mighost_config *config = run->config;
+
+    if (!session->plugin)
+        MIG_TRY(driver_open(config->database, config->driver_dir, &session->plugin, err));
+    return catalog_load(config->bundle, session->plugin->api->name, run->registered, out,
+                        err);
+}
+
+/* --- what a step runs --------------------------------------------------------------- */
+
+/* The texts or the module of one step, opened. */
+struct material {
+    struct sql_source text;  /* what is run */
+    struct sql_source carry; /* what the history will carry; len -1: nothing */
+    struct sql_facts facts;  /* of an SQL text */
+    struct buf carrier;      /* what the history carried */
+    int text_fd;
+    int carry_fd;
+    int module_fd; /* sealed memfd of a module */
+    char checksum[HISTORY_HEX];
+};
+
+#define MATERIAL_NONE                                                                 \
+    {                                                                                 \
+        .text = {.fd = -1}, .carry = {.fd = -1, .len = -1}, .text_fd = -1,            \
+        .carry_fd = -1, .module_fd = -1                                               \
+    }
+
+static void material_clear(struct material *material)
+{
+    auto_close(&material->text_fd);
+    auto_close(&material->carry_fd);
+    auto_close(&material->module_fd);
+    buf_clear(&material->carrier);
+}
+AUTO_VALUE(material, struct material, material_clear)
+
+static bool is_module(enum mighost_kind kind)
+{
+    return kind == MIGHOST_NATIVE;
+}
+
+static mig_status load_carrier(struct run *run, const struct plan_step *step,
+                               struct material *material, struct mig_err *err)
+{
+    MIG_TRY(history_get_carrier(run->session.history, step->applied->carrier, &material->carrier,
+                                err));
+    snprintf(material->checksum, sizeof material->checksum, "%s", step->applied->carrier);
+    if (is_module(step->applied->kind))
+        return fs_memfd_bytes(material->carrier.data, material->carrier.len,
+                              step->applied->id_text, &material->module_fd, err);
+    material->text = (struct sql_source){
+        .name = "the down script in the history",
+        .data = buf_text(&material->carrier),
+        .fd = -1,
+        .len = (int64_t)material->carrier.len,
+    };
+    return MIG_OK;
+}
+
+static mig_status open_part(struct run *run, const struct migration *migration,
+                            enum catalog_role role, struct sql_source *source, int *fd,
+                            struct mig_err *err)
+{
+    MIG_TRY(catalog_open_part(run->catalog, migration, role, source, err));
+    *fd = source->fd;
+    return MIG_OK;
+}
+
+static mig_status changed_since(const char *file, struct mig_err *err)
+{
+    return err_set(err, MIG_E_BUNDLE,
+                   "%s changed between listing and running: nothing of it was run, run the "
+                   "command again",
+                   file);
+}
+
+/* The module's bytes, frozen, and still those that the catalog saw. */
+static mig_status freeze_module(struct run *run, const struct migration *migration,
+                                struct material *material, struct mig_err *err)
+{
+    AUTO(sha256) struct sha256 hash = {0};
+    unsigned char digest[MIG_SHA256_BYTES];
+    const char *file = migration->parts[CATALOG_UP].file;
+
+    MIG_TRY(module_fetch(run->config->config->bundle, file, &material->module_fd, err));
+    MIG_TRY(sha256_init(&hash, err));
+    MIG_TRY(sha256_fd(&hash, material->module_fd, file, digest, err));
+    if (memcmp(digest, migration->checksum, sizeof digest) != 0)
+        return changed_since(file, err);
+    sha256_hex(digest, material->checksum);
+    return MIG_OK;
+}
+
+static mig_status open_texts(struct run *run, const struct plan_step *step,
+                             struct material *material, struct mig_err *err)
+{
+    const struct migration *migration = step->migration;
+    bool up = step->direction == MIGHOST_UP;
+
+    MIG_TRY(open_part(run, migration, up ? CATALOG_UP : CATALOG_DOWN, &material->text,
+                      &material->text_fd, err));
+    if (up && migration->has_down)
+        MIG_TRY(open_part(run, migration, CATALOG_DOWN, &material->carry, &material->carry_fd,
+                          err));
+    return MIG_OK;
+}
+
+static mig_status check_text(struct run *run, const struct plan_step *step,
+                             struct material *material, struct mig_err *err)
+{
+    uint32_t lexis = run->session.driver->lexis;
+
+    MIG_TRY(sqltext_check(&material->text, lexis, &material->facts, err));
+    sha256_hex(material->facts.checksum, material->checksum);
+    if (step->direction == MIGHOST_UP &&
+        memcmp(material->facts.checksum, step->migration->checksum, MIG_SHA256_BYTES) != 0)
+        return changed_since(step->migration->parts[CATALOG_UP].file, err);
+    return MIG_OK;
+}
+
+/* Opens and checks all that `step` will run. */
+static mig_status material_open(struct run *run, const struct plan_step *step,
+                                struct material *material, struct mig_err *err)
+{
+    enum mighost_kind kind = step_kind(step);
+
+    if (kind == MIGHOST_REGISTERED) {
+        sha256_hex(step->migration->checksum, material->checksum);
+        return MIG_OK;
+    }
+    if (step->by_carrier)
+        MIG_TRY(load_carrier(run, step, material, err));
+    else if (is_module(kind))
+        MIG_TRY(freeze_module(run, step->migration, material, err));
+    else
+        MIG_TRY(open_texts(run, step, material, err));
+    if (!is_module(kind))
+        return check_text(run, step, material, err);
+    return MIG_OK;
+}
+
+static void module_file(const struct plan_step *step, char out[NAME_SIZE])
+{
+    if (step->migration && !step->by_carrier)
+        snprintf(out, NAME_SIZE, "%s", step->migration->parts[CATALOG_UP].file);
+    else
+        snprintf(out, NAME_SIZE, MODULE_PREFIX "%s" MODULE_SUFFIX, step_id(step));
+}
+
+static mig_status check_module(struct run *run, const struct plan_step *step,
+                               const struct material *material, struct note *note,
+                               struct mig_err *err)
+{
+    char file[NAME_SIZE];
+
+    module_file(step, file);
+    return module_check(material->module_fd, file, run->config->config->libraries, note, err);
+}
+
+/* Before anything runs: every step's text or module is readable, whole and
+ * allowed. */
+static mig_status check_all(struct run *run, const struct plan *plan, struct mig_err *err)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct plan_step *step = &plan->steps[i];
+        AUTO(material) struct material material = MATERIAL_NONE;
+        struct note note;
+
+        MIG_TRY(material_open(run, step, &material, err));
+        if (is_module(step_kind(step)))
+            MIG_TRY(check_module(run, step, &material, &note, err));
+    }
+    return MIG_OK;
+}
+
+/* --- one step in this process --------------------------------------------------------- */
+
+static struct apply_session apply_session_of(struct run *run)
+{
+    const struct mighost_config *config = run->config->config;
+
+    return (struct apply_session){
+        .driver = run->session.driver,
+        .conn = run->session.conn,
+        .history = run->session.history,
+        .run_id = run->result.run_id,
+        .who = run->who,
+        .params = config->params,
+        .lock_timeout_ms = config->lock_timeout_ms > 0 ? config->lock_timeout_ms : 0,
+        .statement_timeout_ms = config->statement_timeout_ms,
+        .listener = config->listener,
+        .user = config->user,
+        .cancelled = cancelled,
+        .cancel_arg = run,
+    };
+}
+
+static enum mig_mode step_mode(const struct plan_step *step, const struct sql_facts *facts)
+{
+    if (facts->settings.has_mode)
+        return facts->settings.mode;
+    if (is_module(step_kind(step)) || step_kind(step) == MIGHOST_REGISTERED)
+        return step->migration ? step->migration->mode : step->applied->mode;
+    return MIG_ATOMIC;
+}
+
+static struct apply_item item_of(const struct run *run, const struct plan_step *step,
+                                 const struct material *material, size_t index)
+{
+    struct apply_item item = {
+        .direction = step->direction,
+        .id = step->migration ? step->migration->id : step->applied->id,
+        .id_text = step_id(step),
+        .description = step_description(step),
+        .kind = step_kind(step),
+        .mode = step_mode(step, &material->facts),
+        .settings = material->facts.settings,
+        .index = index,
+        .count = run->count,
+        .text = material->text,
+        .carry = material->carry,
+    };
+
+    memcpy(item.checksum, material->checksum, sizeof item.checksum);
+    if (step_kind(step) == MIGHOST_REGISTERED || is_module(step_kind(step)))
+        item.settings.lock_timeout_ms = item.settings.statement_timeout_ms = -1;
+    return item;
+}
+
+static mig_status apply_here(struct run *run, const struct plan_step *step, size_t index,
+                             bool *skipped, bool *began, struct mig_err *err)
+{
+    AUTO(material) struct material material = MATERIAL_NONE;
+    struct apply_session session = apply_session_of(run);
+    struct apply_item item;
+    enum apply_outcome outcome;
+    mig_status status;
+
+    MIG_TRY(material_open(run, step, &material, err));
+    item = item_of(run, step, &material, index);
+    if (item.kind == MIGHOST_REGISTERED)
+        item.module = step->migration->registered;
+    status = apply_migration(&session, &item, &outcome, err);
+    *began = session.began;
+    if (status == MIG_OK)
+        *skipped = outcome == APPLY_SKIPPED;
+    return status;
+}
+
+/* --- what the history says now ---------------------------------------------------------- */
+
+enum verdict { VERDICT_DONE, VERDICT_SKIPPED, VERDICT_NOT_DONE, VERDICT_HALF };
+
+/* Reads the row again, on a new connection and under the lock, which waits an
+ * orphaned session out. */
+static mig_status judge(struct run *run, const struct plan_step *step, enum verdict *out,
+                        struct mig_err *err)
+{
+    AUTO(applied_list) struct applied_list *list = NULL;
+    uint64_t id = step->migration ? step->migration->id : step->applied->id;
+    bool up = step->direction == MIGHOST_UP;
+    const struct applied *row;
+    mig_status status;
+
+    if (!run->session.conn)
+        MIG_TRY(open_session(run, err));
+    status = history_find(run->session.history, id, &list, err);
+    if (status == MIG_E_NOTFOUND) {
+        *out = up ? VERDICT_NOT_DONE : VERDICT_DONE;
+        return MIG_OK;
+    }
+    if (status < 0)
+        return status;
+    row = &list->items[0];
+    if (row->state != MIGHOST_APPLIED)
+        *out = VERDICT_HALF;
+    else if (!up)
+        *out = VERDICT_NOT_DONE;
+    else
+        *out = strcmp(row->run_id, run->result.run_id) == 0 ? VERDICT_DONE : VERDICT_SKIPPED;
+    return MIG_OK;
+}
+
+/* The connection broke: what became of the migration? A server that cannot be
+ * reached leaves that open. */
+static mig_status reconcile(struct run *run, const struct plan_step *step, enum verdict *out,
+                            struct mig_err *err)
+{
+    struct mig_err again;
+    bool unknown = err->status == MIG_E_OUTCOME;
+    mig_status status;
+
+    session_close(&run->session);
+    status = judge(run, step, out, &again);
+    if (status == MIG_OK)
+        return MIG_OK;
+    if (!unknown)
+        return err_append(err, "and connecting again failed too: %s", again.message);
+    return err_append(err,
+                      "and the server cannot be asked (%s): the migration was applied once or not "
+                      "at all, the next run will find out",
+                      again.message);
+}
+
+/* --- one step in a worker ------------------------------------------------------------------ */
+
+static struct worker_job job_of(struct run *run, const struct plan_step *step,
+                                const struct material *material, size_t index)
+{
+    const struct mighost_config *config = run->config->config;
+
+    return (struct worker_job){
+        .worker = run->config->worker,
+        .module_fd = material->module_fd,
+        .database = config->database,
+        .driver_dir = config->driver_dir,
+        .history = config->history,
+        .id = step_id(step),
+        .description = step_description(step),
+        .checksum = material->checksum,
+        .run_id = run->result.run_id,
+        .who = run->who,
+        .params = config->params,
+        .libraries = config->libraries,
+        .direction = step->direction,
+        .index = index,
+        .count = run->count,
+        .wait_ms = config->wait_ms,
+        .timeout_ms = config->timeout_ms,
+        .connect_timeout_ms = config->connect_timeout_ms,
+        .busy_timeout_ms = config->busy_timeout_ms,
+        .lock_timeout_ms = config->lock_timeout_ms,
+        .statement_timeout_ms = config->statement_timeout_ms,
+        .max_memory = config->max_memory,
+        .listener = config->listener,
+        .user = config->user,
+        .cancelled = run->config->interrupted,
+        .cancel_arg = run->config->arg,
+    };
+}
+
+/* A worker that died could not write its failure into the log. */
+static void log_death(struct run *run, const struct plan_step *step, int64_t began_wall_ms,
+                      int64_t duration_ms, const struct mig_err *err)
+{
+    struct mig_err ignored;
+    struct mig_tx_options options = {.size = sizeof options};
+    struct attempt attempt = {
+        .id_text = step_id(step),
+        .action = step->direction == MIGHOST_UP ? "up" : "down",
+        .outcome = "failed",
+        .error = err->message,
+        .started_at_ms = began_wall_ms,
+        .duration_ms = duration_ms,
+        .run_id = run->result.run_id,
+        .who = run->who,
+    };
+    const struct session *session = &run->session;
+
+    if (session->driver->begin(session->conn, &options, &ignored) == MIG_OK &&
+        history_log(session->history, &attempt, &ignored) == MIG_OK &&
+        session->driver->commit(session->conn, &ignored) == MIG_OK)
+        return;
+    session->driver->rollback(session->conn);
+}
+
+/* The worker failed or died: says what is left, as the history has it. */
+static mig_status explain_failure(struct run *run, const struct plan_step *step,
+                                  enum verdict verdict, const struct worker_end *end,
+                                  struct mig_err *err)
+{
+    enum mig_mode mode = step->migration ? step->migration->mode : step->applied->mode;
+
+    (void)run;
+    if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED)
+        return err_append(err, "yet its transaction had been committed: it is done");
+    if (verdict == VERDICT_NOT_DONE)
+        return end->reported
+                   ? err->status
+                   : err_append(err, "nothing of this migration is left, those before it stand");
+    if (end->reported)
+        return err->status;
+    err->status = MIG_E_PARTIAL;
+    if (mode == MIG_DURABLE)
+        return err_append(err, "its finished steps stand: run the command again to go on");
+    return err_append(err,
+                      "what it had committed itself stands: look, then `mighost resolve %s` with "
+                      "--retry, --applied or --reverted",
+                      step_id(step));
+}
+
+static mig_status apply_in_worker(struct run *run, const struct plan_step *step, size_t index,
+                                  bool *skipped, struct mig_err *err)
+{
+    AUTO(material) struct material material = MATERIAL_NONE;
+    struct worker_job job;
+    char file[NAME_SIZE];
+    struct worker_end end = {0};
+    struct mig_err again;
+    enum verdict verdict;
+    int64_t began_wall_ms = clock_wall_ms();
+    int64_t began_ms = clock_mono_ms();
+    mig_status status;
+
+    MIG_TRY(material_open(run, step, &material, err));
+    module_file(step, file);
+    job = job_of(run, step, &material, index);
+    job.file = file;
+    session_close(&run->session);
+    status = worker_run(&job, &end, err);
+    if (judge(run, step, &verdict, &again) < 0) {
+        if (status == MIG_OK)
+            *err = again;
+        return err_append(err, "what became of migration %s could not be read afterwards",
+                          step_id(step));
+    }
+    if (status == MIG_OK && verdict != VERDICT_NOT_DONE && verdict != VERDICT_HALF) {
+        *skipped = end.skipped || verdict == VERDICT_SKIPPED;
+        return MIG_OK;
+    }
+    if (status == MIG_OK)
+        return err_set(err, MIG_E_FAILED,
+                       "the worker reported success, but the history does not have migration %s "
+                       "as done: something else changed the history",
+                       step_id(step));
+    if (!end.reported)
+        log_death(run, step, began_wall_ms, clock_mono_ms() - began_ms, err);
+    return explain_failure(run, step, verdict, &end, err);
+}
+
+/* A module in this process, for programs that chose so. */
+static mig_status apply_in_process(struct run *run, const struct plan_step *step, size_t index,
+                                   bool *skipped, bool *began, struct mig_err *err)
+{
+    AUTO(material) struct material material = MATERIAL_NONE;
+    AUTO(module) struct module *module = NULL;
+    struct apply_session session = apply_session_of(run);
+    struct apply_item item;
+    struct note note;
+    enum apply_outcome outcome;
+    char file[NAME_SIZE];
+    mig_status status;
+
+    MIG_TRY(material_open(run, step, &material, err));
+    MIG_TRY(check_module(run, step, &material, &note, err));
+    module_file(step, file);
+    MIG_TRY(module_load(material.module_fd, file, &note, &module, err));
+    item = item_of(run, step, &material, index);
+    item.module = module->descriptor;
+    MIG_TRY(apply_carry_module(material.module_fd, file, &item, err));
+    status = apply_migration(&session, &item, &outcome, err);
+    *began = session.began;
+    if (status == MIG_OK)
+        *skipped = outcome == APPLY_SKIPPED;
+    return status;
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static mig_status step_once(struct run *run, const struct plan_step *step, size_t index,
+                            bool *skipped, bool *began, struct mig_err *err)
+{
+    *began = false;
+    if (!is_module(step_kind(step)))
+        return apply_here(run, step, index, skipped, began, err);
+    if (run->config->config->in_process)
+        return apply_in_process(run, step, index, skipped, began, err);
+    *began = true;
+    return apply_in_worker(run, step, index, skipped, err);
+}
+
+static bool lost(mig_status status)
+{
+    return status == MIG_E_CONNECTION || status == MIG_E_OUTCOME;
+}
+
+/* One step; where the connection was lost, the history decides. A connection
+ * that was dead before anything began is simply made again, once. */
+static mig_status step_settled(struct run *run, const struct plan_step *step, size_t index,
+                               bool *skipped, struct mig_err *err)
+{
+    bool began;
+    enum verdict verdict;
+    mig_status status = step_once(run, step, index, skipped, &began, err);
+
+    if (!lost(status) || (is_module(step_kind(step)) && !run->config->config->in_process))
+        return status;
+    MIG_TRY(reconcile(run, step, &verdict, err));
+    if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED) {
+        *skipped = verdict == VERDICT_SKIPPED;
+        return MIG_OK;
+    }
+    if (!began)
+        return step_once(run, step, index, skipped, &began, err);
+    return verdict == VERDICT_HALF
+               ? err->status
+               : err_append(err, "the history shows that nothing of this migration was applied");
+}
+
+static mig_status run_step(struct run *run, const struct plan_step *step, size_t index,
+                           struct mig_err *err)
+{
+    int64_t began_ms = clock_mono_ms();
+    int64_t timeout_ms = run->config->config->timeout_ms;
+    bool skipped = false;
+    mig_status status;
+
+    MIG_TRY(stop_between(run, err));
+    emit_step(run, step, index, (struct mighost_event){.kind = MIGHOST_EVENT_START});
+    run->deadline_ms = timeout_ms > 0 ? began_ms + timeout_ms : 0;
+    status = step_settled(run, step, index, &skipped, err);
+    run->deadline_ms = 0;
+    if (status < 0) {
+        err_wrap(err, "migration %s (%s)", step_id(step), step_description(step));
+        emit_step(run, step, index,
+                  (struct mighost_event){.kind = MIGHOST_EVENT_FAILED, .text = err->message});
+        return status == MIG_OK ? MIG_OK : err->status;
+    }
+    if (skipped)
+        run->result.skipped++;
+    else
+        run->result.done++;
+    emit_step(run, step, index,
+              (struct mighost_event){
+                  .kind = skipped ? MIGHOST_EVENT_SKIPPED : MIGHOST_EVENT_DONE,
+                  .duration_ms = clock_mono_ms() - began_ms,
+              });
+    return MIG_OK;
+}
+
+static mig_status record_accepted(struct run *run, const struct plan *plan, struct mig_err *err)
+{
+    const struct mig_driver *driver = run->session.driver;
+    struct mig_tx_options options = {.size = sizeof options};
+    char hex[HISTORY_HEX];
+
+    if (plan->accepted_count == 0)
+        return MIG_OK;
+    MIG_TRY(driver->begin(run->session.conn, &options, err));
+    for (size_t i = 0; i < plan->accepted_count; i++) {
+        const struct migration *migration = catalog_find(run->catalog, plan->accepted[i]->id);
+
+        sha256_hex(migration->checksum, hex);
+        MIG_TRY(history_set_checksum(run->session.history, migration->id, hex, err));
+    }
+    return driver->commit(run->session.conn, err);
+}
+
+static mig_status run_plan(struct run *run, const struct plan *plan, struct mig_err *err)
+{
+    run->count = plan->count;
+    MIG_TRY(check_all(run, plan, err));
+    MIG_TRY(record_accepted(run, plan, err));
+    emit(run, (struct mighost_event){.kind = MIGHOST_EVENT_RUN});
+    for (size_t i = 0; i < plan->count; i++)
+        MIG_TRY(run_step(run, &plan->steps[i], i + 1, err));
+    return MIG_OK;
+}
+
+static void note_current(struct run *run, const struct applied_list *history)
+{
+    const struct applied *current = plan_current(history);
+
+    snprintf(run->result.current, sizeof run->result.current, "%s",
+             current ? current->id_text : "");
+}
+
+static mig_status plan_and_run(struct run *run, const struct plan_request *request,
+                               struct mig_err *err)
+{
+    AUTO(applied_list) struct applied_list *history = NULL;
+    AUTO(plan) struct plan *plan = NULL;
+
+    if (!run->session.conn)
+        MIG_TRY(open_session(run, err));
+    MIG_TRY(history_load(run->session.history, &history, err));
+    note_current(run, history);
+    MIG_TRY(plan_build(run->catalog, history, request, &plan, err));
+    return run_plan(run, plan, err);
+}
+
+/* Undoes what this run applied. The first failure stays the one reported. */
+static mig_status undo(struct run *run, struct mig_err *err)
+{
+    struct plan_request request = {
+        .direction = MIGHOST_DOWN,
+        .select = PLAN_RUN,
+        .run_id = run->result.run_id,
+    };
+    struct mig_err again;
+    size_t applied = run->result.done;
+
+    run->result.done = 0;
+    if (plan_and_run(run, &request, &again) < 0) {
+        run->result.rolled_back = run->result.done;
+        run->result.done = applied - run->result.done;
+        return err_append(err, "rolling back what this run had applied failed too: %s",
+                          again.message);
+    }
+    run->result.rolled_back = run->result.done;
+    run->result.done = 0;
+    return err_append(err, "the %zu that this run had applied before it were rolled back",
+                      run->result.rolled_back);
+}
+
+/* The version after steps were taken. */
+static void find_current(struct run *run)
+{
+    AUTO(applied_list) struct applied_list *history = NULL;
+    struct mig_err ignored;
+
+    if (run->count > 0 && run->session.conn &&
+        history_load(run->session.history, &history, &ignored) == MIG_OK)
+        note_current(run, history);
+}
+
+static mig_status execute(struct run *run, const struct plan_request *request,
+                          bool rollback_on_failure, struct mig_err *err)
+{
+    mig_status status = plan_and_run(run, request, err);
+
+    if (status < 0 && rollback_on_failure && run->result.done > 0)
+        status = undo(run, err);
+    run->result.duration_ms = clock_mono_ms() - run->began_ms;
+    find_current(run);
+    emit(run, (struct mighost_event){
+                  .kind = MIGHOST_EVENT_END,
+                  .done = (int64_t)run->result.done,
+                  .duration_ms = run->result.duration_ms,
+              });
+    return status;
+}
+
+mig_status run_execute(const struct run_config *config, const struct plan_request *request,
+                       bool rollback_on_failure, struct mighost_result *result,
+                       struct mig_err *err)
+{
+    struct run run = {
+        .config = config,
+        .session_config = run_session_config(config),
+        .result = {.size = sizeof run.result},
+        .began_ms = clock_mono_ms(),
+    };
+    mig_status status;
+
+    make_run_id(run.result.run_id);
+    run_who(run.who);
+    run.session_config.cancelled = cancelled;
+    run.session_config.cancel_arg = &run;
+    status = run_catalog(config, &run.session, &run.catalog, err);
+    if (status == MIG_OK)
+        for (size_t i = 0; i < run.catalog->warning_count; i++)
+            emit(&run, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING,
+                                              .text = run.catalog->warnings[i]});
+    if (status == MIG_OK)
+        status = execute(&run, request, rollback_on_failure, err);
+    session_clear(&run.session);
+    catalog_free(run.catalog);
+    if (result)
+        *result = run.result;
+    return status;
+}
