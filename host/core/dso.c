@@ -28,13 +28,19 @@ static void dso_path(char out[DSO_PATH_SIZE], int fd)
     snprintf(out, DSO_PATH_SIZE, "/proc/self/fd/%d", fd);
 }
 
-static bool is_loaded(const char *path)
+/* Whether some object, perhaps another one, is loaded by this very name. The
+ * linker may also find the same file loaded by another name, which is fine. */
+static bool is_taken(const char *path)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    struct link_map *map = NULL;
+    bool taken;
 
-    if (handle)
-        dlclose(handle);
-    return handle != NULL;
+    if (!handle)
+        return false;
+    taken = dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || strcmp(map->l_name, path) == 0;
+    dlclose(handle);
+    return taken;
 }
 
 /* A duplicate whose number no loaded object goes by. */
@@ -48,7 +54,7 @@ static int fresh_fd(int fd, char path[DSO_PATH_SIZE])
         if (copy < 0)
             return -1;
         dso_path(path, copy);
-        if (!is_loaded(path))
+        if (!is_taken(path))
             return copy;
         close(copy);
         least = copy + 1;
