@@ -205,20 +205,28 @@ static uint64_t align_up(uint64_t value, uint64_t align)
 }
 
 /* Reads the note at `at`, relative to the segment's start; `*next` is the one
- * behind it. */
+ * behind it. A zero word where a note should begin is filling, as sanitizers
+ * put it behind every variable: a note without an owner. */
 static mig_status note_at(struct elf *elf, const ElfW(Phdr) *segment, uint64_t at,
                           struct elf_note *note, uint64_t *next, struct mig_err *err)
 {
     uint64_t align = segment->p_align == 8 ? 8 : 4;
-    ElfW(Nhdr) header;
+    uint64_t left = segment->p_filesz - at;
+    ElfW(Nhdr) header = {0};
     uint64_t desc, end;
     mig_status status;
 
-    if (segment->p_filesz - at < sizeof header)
-        return malformed(elf, "a note is cut short", err);
-    status = elf_read(elf, (int64_t)(segment->p_offset + at), &header, sizeof header, err);
+    status = elf_read(elf, (int64_t)(segment->p_offset + at), &header,
+                      left < sizeof header ? (size_t)left : sizeof header, err);
     if (status != MIG_OK)
         return status;
+    if (header.n_namesz == 0) {
+        *note = (struct elf_note){0};
+        *next = at + sizeof header.n_namesz;
+        return MIG_OK;
+    }
+    if (left < sizeof header)
+        return malformed(elf, "a note is cut short", err);
     desc = align_up(at + sizeof header + header.n_namesz, align);
     end = desc + header.n_descsz;
     if (end > segment->p_filesz)
@@ -227,7 +235,7 @@ static mig_status note_at(struct elf *elf, const ElfW(Phdr) *segment, uint64_t a
                               .desc_offset = (int64_t)(segment->p_offset + desc),
                               .desc_size = header.n_descsz};
     *next = align_up(end, align);
-    if (header.n_namesz == 0 || header.n_namesz > sizeof note->owner)
+    if (header.n_namesz > sizeof note->owner)
         return MIG_OK;
     status = elf_read(elf, (int64_t)(segment->p_offset + at + sizeof header), note->owner,
                       header.n_namesz, err);
