@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signal handlers can be given no argument, so this file alone keeps its state
+ * at file scope; the process has one worker. The walk uses the C++ unwinder,
+ * which finds its tables without locks (_dl_find_object) and is warmed up
+ * beforehand. Nothing here allocates or prints, and after a fatal signal the
+ * process dies of that very signal.
+ */
+#include "crash.h"
+
+#include "worker_wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h> /* _dl_find_object(), which signal handlers may call */
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <ucontext.h>
+#include <unwind.h>
+
+#define HANDLER_STACK (128u << 10)
+
+static const int FATAL[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS};
+
+static struct {
+    int control;
+    struct frame_token token;
+    struct wire_stack stack;
+    uintptr_t skip_until; /* the interrupted instruction; 0: take all */
+    volatile sig_atomic_t asked;
+    volatile sig_atomic_t dying;
+    volatile sig_atomic_t done;
+} watch;
+
+static unsigned char handler_stack[HANDLER_STACK] __attribute__((aligned(64)));
+
+/* What the machine's registers say of the interrupted place. */
+struct place {
+    uintptr_t instruction;
+    uintptr_t stack;
+    uintptr_t caller; /* where a call through a bad address came from, or 0 */
+};
+
+static struct place place_of(const ucontext_t *context)
+{
+    struct place place = {0};
+#if defined(__x86_64__)
+    place.instruction = (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+    place.stack = (uintptr_t)context->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+    place.instruction = (uintptr_t)context->uc_mcontext.pc;
+    place.stack = (uintptr_t)context->uc_mcontext.sp;
+    place.caller = (uintptr_t)context->uc_mcontext.regs[30];
+#else
+    (void)context;
+#endif
+    return place;
+}
+
+/* The object's index in the message, added where it is new. */
+static uint32_t object_index(struct wire_stack *stack, const char *name)
+{
+    uint32_t i;
+
+    for (i = 0; i < stack->object_count; i++)
+        if (strncmp(stack->objects[i], name, WIRE_OBJECT_NAME - 1) == 0)
+            return i;
+    if (i == WIRE_OBJECTS)
+        return WIRE_NO_OBJECT;
+    strncpy(stack->objects[i], name, WIRE_OBJECT_NAME - 1);
+    stack->object_count++;
+    return i;
+}
+
+static void add_frame(struct wire_stack *stack, uintptr_t address)
+{
+    struct dl_find_object found;
+    uint32_t n = stack->frame_count;
+
+    if (n == WIRE_FRAMES) {
+        stack->cut = 1;
+        return;
+    }
+    stack->frames[n].offset = address;
+    stack->frames[n].object = WIRE_NO_OBJECT;
+    if (_dl_find_object((void *)address, &found) == 0) {
+        stack->frames[n].offset = address - found.dlfo_link_map->l_addr;
+        stack->frames[n].object = object_index(stack, found.dlfo_link_map->l_name);
+    }
+    stack->frame_count++;
+}
+
+static _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, void *arg)
+{
+    struct wire_stack *stack = arg;
+    int before = 0;
+    uintptr_t address = _Unwind_GetIPInfo(context, &before);
+
+    if (watch.skip_until && address != watch.skip_until)
+        return _URC_NO_REASON;
+    watch.skip_until = 0;
+    if (!address)
+        return _URC_END_OF_STACK;
+    add_frame(stack, before ? address : address - 1);
+    return stack->cut ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
+/* Private memory of the process, in bytes: the sixth number of statm. */
+static uint64_t data_bytes(void)
+{
+    char text[128];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text);
+    uint64_t pages = 0;
+    int column = 1;
+
+    if (fd >= 0)
+        close(fd);
+    for (ssize_t i = 0; i < got && column <= 6; i++) {
+        if (text[i] == ' ')
+            column++;
+        else if (column == 6 && text[i] >= '0' && text[i] <= '9')
+            pages = pages * 10 + (uint64_t)(text[i] - '0');
+    }
+    return pages * 4096;
+}
+
+static void send_all(const void *data, size_t len)
+{
+    const char *at = data;
+
+    while (len) {
+        ssize_t sent = send(watch.control, at, len, MSG_NOSIGNAL);
+
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent <= 0)
+            return;
+        at += sent;
+        len -= (size_t)sent;
+    }
+}
+
+static void send_stack(const struct wire_stack *stack)
+{
+    unsigned char header[FRAME_HEADER_SIZE];
+
+    frame_header(header, &watch.token, FRAME_STACK, sizeof *stack);
+    send_all(header, sizeof header);
+    send_all(stack, sizeof *stack);
+}
+
+static void walk(struct wire_stack *stack, const struct place *place)
+{
+    watch.skip_until = place ? place->instruction : 0;
+    _Unwind_Backtrace(take_frame, stack);
+    watch.skip_until = 0;
+    if (stack->frame_count || !place)
+        return;
+    /* The unwinder could not get past the handler: a jump to nowhere. */
+    add_frame(stack, place->instruction);
+    if (place->caller)
+        add_frame(stack, place->caller - 1);
+#if defined(__x86_64__)
+    else if (place->stack) /* a call has just put its return address there */
+        add_frame(stack, *(const uintptr_t *)place->stack - 1);
+#endif
+}
+
+static void tell(enum wire_stack_cause cause, int number, const siginfo_t *info, void *context)
+{
+    struct wire_stack *stack = &watch.stack;
+    struct place place = {0};
+
+    memset(stack, 0, sizeof *stack);
+    stack->cause = (uint32_t)cause;
+    stack->number = number;
+    stack->data_bytes = data_bytes();
+    if (context) {
+        place = place_of(context);
+        stack->address = (uint64_t)(uintptr_t)info->si_addr;
+        stack->stack_at = place.stack;
+    }
+    walk(stack, context ? &place : NULL);
+    send_stack(stack);
+}
+
+static void on_fatal(int number, siginfo_t *info, void *context)
+{
+    /* SA_RESETHAND: a second fault, in here, ends the process at once. */
+    if (!watch.dying) {
+        watch.dying = 1;
+        tell(WIRE_CAUSE_SIGNAL, number, info, context);
+    }
+    raise(number);
+}
+
+static void on_term(int number, siginfo_t *info, void *context)
+{
+    int saved = errno;
+
+    if (!watch.asked && !watch.done)
+        tell(WIRE_CAUSE_ASKED, number, info, context);
+    watch.asked = 1;
+    errno = saved;
+}
+
+static void on_leaving(int status, void *unused)
+{
+    (void)unused;
+    if (!watch.done && !watch.dying)
+        tell(WIRE_CAUSE_EXIT, status, NULL, NULL);
+}
+
+mig_status crash_watch(int control, const struct frame_token *token, struct mig_err *err)
+{
+    const stack_t own = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
+    struct sigaction fatal = {.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+    struct sigaction term = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    watch.control = control;
+    watch.token = *token;
+    walk(&watch.stack, NULL); /* warms the unwinder up */
+    fatal.sa_sigaction = on_fatal;
+    term.sa_sigaction = on_term;
+    sigfillset(&term.sa_mask);
+    if (sigaltstack(&own, NULL) < 0 || sigaction(SIGTERM, &term, NULL) < 0)
+        return err_errno(err, MIG_E_INTERNAL, errno, "signal handlers cannot be set");
+    for (size_t i = 0; i < sizeof FATAL / sizeof *FATAL; i++)
+        if (sigaction(FATAL[i], &fatal, NULL) < 0)
+            return err_errno(err, MIG_E_INTERNAL, errno, "signal handlers cannot be set");
+    if (on_exit(on_leaving, NULL) != 0)
+        return err_nomem(err);
+    return MIG_OK;
+}
+
+mig_status crash_asked(void *unused)
+{
+    (void)unused;
+    return watch.asked ? MIG_E_TERMINATED : MIG_OK;
+}
+
+void crash_done(void)
+{
+    watch.done = 1;
+}
