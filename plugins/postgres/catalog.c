@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Questions to the server's catalog. Names go as parameters, never into the
+ * text. Invariant: the answer does not depend on search_path, except where a
+ * table's name has no schema. It must not change anything.
+ */
+#include "pg.h"
+
+/* Whatever could stand in the table's place counts: a view hides a table. */
+static const char exists_sql[] =
+    "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+    " ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2"
+    " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
+
+static const char key_sql[] =
+    "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.place)"
+    " FROM pg_catalog.pg_index i,"
+    " pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k(attnum, place),"
+    " pg_catalog.pg_attribute a"
+    " WHERE i.indrelid = $1::pg_catalog.regclass AND i.indisprimary"
+    " AND k.place <= i.indnkeyatts"
+    " AND a.attrelid = i.indrelid AND a.attnum = k.attnum";
+
+mig_status catalog_table_exists(struct mig_conn *conn, const char *schema, const char *table,
+                                bool *out, struct mig_err *err)
+{
+    const char *values[] = {schema && *schema ? schema : conn->schema, table};
+    AUTO(result) PGresult *result = NULL;
+
+    MIG_TRY(wire_ask(conn, exists_sql, 2, values, &result, err));
+    *out = PQntuples(result) > 0;
+    return MIG_OK;
+}
+
+mig_status catalog_primary_key(struct mig_conn *conn, const char *table, char *out, size_t size,
+                               struct mig_err *err)
+{
+    const char *values[] = {table};
+    AUTO(result) PGresult *result = NULL;
+    const char *key;
+
+    MIG_TRY(wire_ask(conn, key_sql, 1, values, &result, err));
+    key = PQntuples(result) ? PQgetvalue(result, 0, 0) : "";
+    if (strlen(key) >= size)
+        return mig_err_set(err, MIG_E_RANGE, "the primary key of %s has too long a list of names",
+                           table);
+    memcpy(out, key, strlen(key) + 1);
+    return MIG_OK;
+}

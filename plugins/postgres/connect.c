@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a URL to an open connection within the time allowed, whatever the other
+ * side does: names are resolved aside, the handshake is polled, and each of
+ * several hosts gets its share of the time. It owns struct mig_conn. Invariant:
+ * what it says of a failure is one line without a secret. It must not know
+ * what the connection is for.
+ */
+#include "pg.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <time.h>
+
+#define CONNECT_TIMEOUT_MS 10000
+#define SLICE_MS 200
+#define HOSTS_MAX 16
+#define APPLICATION "mighost"
+/* A peer that vanished without a word is noticed after half a minute. */
+#define KEEPALIVE_IDLE_S "30"
+#define KEEPALIVE_INTERVAL_S "5"
+#define KEEPALIVE_COUNT "3"
+#define TCP_USER_TIMEOUT_MS "30000"
+
+/* One place to try; NULL members are left to libpq. */
+struct place {
+    const char *host;
+    const char *hostaddr;
+    const char *port;
+};
+
+struct attempt {
+    const struct mig_driver_config *config;
+    const char *conninfo;
+    struct secrets *secrets;
+    int64_t deadline_ms;
+};
+
+/* ---- what is in the URL ---- */
+
+static const char *without_scheme(const char *url)
+{
+    static const char *const schemes[] = {"postgres:", "postgresql:"};
+
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t len = strlen(schemes[i]);
+
+        if (!strncmp(url, schemes[i], len) && strncmp(url + len, "//", 2))
+            return url + len;
+    }
+    return url;
+}
+
+/* The password as it stands in the URL, percent signs and all; also one with
+ * an '@' or '/' in it that should have been escaped. */
+static void note_raw_password(struct secrets *secrets, const char *conninfo)
+{
+    const char *start = strstr(conninfo, "://"), *end;
+
+    if (!start)
+        return;
+    end = strrchr(start, '@');
+    start = end ? memchr(start + 3, ':', (size_t)(end - start - 3)) : NULL;
+    if (start)
+        secrets_add(secrets, start + 1, (size_t)(end - start - 1));
+}
+
+static const char *option_value(const PQconninfoOption *options, const char *keyword)
+{
+    for (; options && options->keyword; options++)
+        if (!strcmp(options->keyword, keyword))
+            return options->val;
+    return NULL;
+}
+
+static void note_secret(struct secrets *secrets, const char *text)
+{
+    if (text)
+        secrets_add(secrets, text, strlen(text));
+}
+
+/* libpq quotes what it stumbled over, which may be a part of the password. */
+static void hide_quoted(char *line)
+{
+    char *open = strchr(line, '"'), *close;
+
+    while (open && (close = strchr(open + 1, '"'))) {
+        memset(open + 1, '*', (size_t)(close - open - 1));
+        open = strchr(close + 1, '"');
+    }
+}
+
+static bool is_conninfo(const char *text)
+{
+    return strchr(text, '=') || !strncmp(text, "postgres://", 11) ||
+           !strncmp(text, "postgresql://", 13);
+}
+
+static mig_status parse(const char *conninfo, PQconninfoOption **out, struct mig_err *err)
+{
+    char *reason = NULL;
+
+    *out = NULL;
+    if (!is_conninfo(conninfo))
+        return MIG_OK; /* the name of a database, or nothing */
+    *out = PQconninfoParse(conninfo, &reason);
+    if (*out)
+        return MIG_OK;
+    if (reason) {
+        line_fold(reason);
+        hide_quoted(reason);
+    }
+    mig_err_set(err, MIG_E_USAGE, "the PostgreSQL address cannot be read: %s",
+                reason ? reason : "out of memory");
+    PQfreemem(reason);
+    return MIG_E_USAGE;
+}
+
+/* ---- one host ---- */
+
+static mig_status asked_to_stop(const struct attempt *attempt, struct mig_err *err)
+{
+    mig_status stop = MIG_OK;
+
+    if (attempt->config->cancelled)
+        stop = attempt->config->cancelled(attempt->config->arg);
+    return stop < 0 ? mig_err_set(err, stop, "stopped while connecting") : MIG_OK;
+}
+
+static int64_t slice_left(const struct attempt *attempt)
+{
+    int64_t left = attempt->deadline_ms - clock_ms();
+
+    return left > SLICE_MS ? SLICE_MS : left;
+}
+
+static bool needs_resolving(const struct place *place)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+
+    return place->host && *place->host && *place->host != '/' && *place->host != '@' &&
+           !(place->hostaddr && *place->hostaddr) &&
+           inet_pton(AF_INET, place->host, address) != 1 &&
+           inet_pton(AF_INET6, place->host, address) != 1;
+}
+
+/* A question to the name service; it outlives us when the answer does not
+ * come, so it is given up and not freed. */
+struct question {
+    struct gaicb request;
+    char name[256];
+};
+
+static mig_status await_name(const struct attempt *attempt, struct question *question,
+                             struct mig_err *err)
+{
+    const struct gaicb *list[] = {&question->request};
+
+    while (gai_error(&question->request) == EAI_INPROGRESS) {
+        int64_t left = slice_left(attempt);
+        struct timespec slice = {0, left * 1000000};
+
+        if (left <= 0)
+            return mig_err_set(err, MIG_E_UNREACHABLE,
+                               "the name of the host \"%s\" was not resolved in time",
+                               question->name);
+        gai_suspend(list, 1, &slice);
+        MIG_TRY(asked_to_stop(attempt, err));
+    }
+    return MIG_OK;
+}
+
+/* libpq resolves names without a limit: see first that it can be done. */
+static mig_status resolve(const struct attempt *attempt, const struct place *place,
+                          struct mig_err *err)
+{
+    struct question *question = calloc(1, sizeof *question);
+    struct gaicb *list[1];
+    mig_status status;
+
+    if (!question)
+        return error_nomem(err);
+    snprintf(question->name, sizeof question->name, "%s", place->host);
+    question->request.ar_name = question->name;
+    list[0] = &question->request;
+    if (getaddrinfo_a(GAI_NOWAIT, list, 1, NULL)) {
+        free(question);
+        return MIG_OK; /* libpq has to do without */
+    }
+    status = await_name(attempt, question, err);
+    if (gai_error(&question->request) == EAI_INPROGRESS &&
+        gai_cancel(&question->request) != EAI_CANCELED)
+        return status;
+    if (question->request.ar_result)
+        freeaddrinfo(question->request.ar_result);
+    free(question);
+    return status;
+}
+
+static PGconn *start(const char *conninfo, const char *application, const struct place *place)
+{
+    const char *keys[16], *values[16];
+    size_t n = 0;
+
+#define GIVE(key, value) (keys[n] = (key), values[n++] = (value))
+    GIVE("application_name", application && *application ? application : APPLICATION);
+    GIVE("keepalives", "1");
+    GIVE("keepalives_idle", KEEPALIVE_IDLE_S);
+    GIVE("keepalives_interval", KEEPALIVE_INTERVAL_S);
+    GIVE("keepalives_count", KEEPALIVE_COUNT);
+    GIVE("tcp_user_timeout", TCP_USER_TIMEOUT_MS);
+    /* What stands before the user's words is a default, the rest is forced. */
+    if (*conninfo)
+        GIVE("dbname", conninfo);
+    GIVE("client_encoding", "UTF8");
+    if (place->host)
+        GIVE("host", place->host);
+    if (place->hostaddr)
+        GIVE("hostaddr", place->hostaddr);
+    if (place->port)
+        GIVE("port", place->port);
+    GIVE(NULL, NULL);
+#undef GIVE
+    return PQconnectStartParams(keys, values, 1);
+}
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+/* "postgres://user@host:port/dbname", a socket's folder as libpq takes it. */
+static char *describe_target(const PGconn *pg)
+{
+    const char *host = or_empty(PQhost(pg)), *port = or_empty(PQport(pg));
+    bool local = *host == '/' || *host == '@';
+    struct text text = {0};
+
+    text_format(&text, "postgres://%s@%s%s%s/%s", or_empty(PQuser(pg)), local ? "" : host,
+                local || !*port ? "" : ":", local ? "" : port, or_empty(PQdb(pg)));
+    if (local)
+        text_format(&text, "?host=%s&port=%s", host, port);
+    return text.data;
+}
+
+static mig_status unreachable(const struct attempt *attempt, const PGconn *pg, const char *reason,
+                              struct mig_err *err)
+{
+    AUTO(free) char *target = describe_target(pg);
+    char said[768];
+
+    error_libpq(pg, attempt->secrets, said, sizeof said);
+    mig_err_set(err, MIG_E_UNREACHABLE, "cannot connect to %s: %s", or_empty(target),
+                reason  ? reason
+                : *said ? said
+                        : "the connection was closed");
+    if (err)
+        secrets_mask(attempt->secrets, err->message, sizeof err->message);
+    return MIG_E_UNREACHABLE;
+}
+
+static mig_status shake_hands(const struct attempt *attempt, PGconn *pg, struct mig_err *err)
+{
+    PostgresPollingStatusType want = PGRES_POLLING_WRITING;
+
+    while (want != PGRES_POLLING_OK) {
+        struct pollfd fd = {PQsocket(pg), want == PGRES_POLLING_WRITING ? POLLOUT : POLLIN, 0};
+        int64_t left = slice_left(attempt);
+
+        if (want == PGRES_POLLING_FAILED || fd.fd < 0)
+            return unreachable(attempt, pg, NULL, err);
+        if (left <= 0)
+            return unreachable(attempt, pg, "it did not answer within the time allowed", err);
+        if (poll(&fd, 1, (int)left) > 0)
+            want = PQconnectPoll(pg);
+        else
+            MIG_TRY(asked_to_stop(attempt, err));
+    }
+    return MIG_OK;
+}
+
+static void auto_pg(PGconn **pg)
+{
+    PQfinish(*pg);
+}
+
+static void ignore_notice(void *arg, const PGresult *result)
+{
+    (void)arg;
+    (void)result;
+}
+
+static mig_status try_place(const struct attempt *attempt, const struct place *place, PGconn **out,
+                            struct mig_err *err)
+{
+    AUTO(pg) PGconn *pg = NULL;
+
+    if (needs_resolving(place))
+        MIG_TRY(resolve(attempt, place, err));
+    pg = start(attempt->conninfo, attempt->config->application, place);
+    if (!pg)
+        return error_nomem(err);
+    PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    note_secret(attempt->secrets, PQpass(pg));
+    if (PQstatus(pg) == CONNECTION_BAD)
+        return unreachable(attempt, pg, NULL, err);
+    MIG_TRY(shake_hands(attempt, pg, err));
+    *out = TAKE(pg);
+    return MIG_OK;
+}
+
+/* ---- several hosts ---- */
+
+/* Cuts "a,b,c" in place; returns how many. An empty list is one empty item. */
+static size_t split_list(char *list, const char **items)
+{
+    size_t n = 0;
+
+    for (char *item; n < HOSTS_MAX && (item = strsep(&list, ","));)
+        items[n++] = item;
+    return n;
+}
+
+/* A single item of a list holds for all places. */
+static const char *item_of(const char *const *items, size_t count, size_t i)
+{
+    return count ? items[count == 1 ? 0 : i < count ? i : count - 1] : NULL;
+}
+
+static char *copy_list(const PQconninfoOption *options, const char *keyword, const char *variable)
+{
+    const char *value = option_value(options, keyword);
+
+    if (!value && !option_value(options, "service") && !getenv("PGSERVICE"))
+        value = getenv(variable);
+    return value ? strdup(value) : NULL;
+}
+
+static mig_status try_places(struct attempt *attempt, const PQconninfoOption *options, PGconn **out,
+                             struct mig_err *err)
+{
+    const char *hosts[HOSTS_MAX], *addresses[HOSTS_MAX], *ports[HOSTS_MAX];
+    AUTO(free) char *host = copy_list(options, "host", "PGHOST");
+    AUTO(free) char *address = copy_list(options, "hostaddr", "PGHOSTADDR");
+    AUTO(free) char *port = copy_list(options, "port", "PGPORT");
+    size_t host_count = host ? split_list(host, hosts) : 0;
+    size_t address_count = address ? split_list(address, addresses) : 0;
+    size_t port_count = port ? split_list(port, ports) : 0;
+    size_t count = host_count > address_count ? host_count : address_count;
+    int64_t end = attempt->deadline_ms;
+    mig_status status = MIG_E_UNREACHABLE;
+
+    count = count ? count : 1;
+    for (size_t i = 0; i < count; i++) {
+        struct place place = {item_of(hosts, host_count, i), item_of(addresses, address_count, i),
+                              item_of(ports, port_count, i)};
+        int64_t now = clock_ms();
+
+        attempt->deadline_ms = now + (end - now) / (int64_t)(count - i);
+        status = try_place(attempt, &place, out, err);
+        if (status != MIG_E_UNREACHABLE)
+            break;
+    }
+    return status;
+}
+
+/* ---- the connection ---- */
+
+static void hear_notice(void *arg, const PGresult *result)
+{
+    struct mig_conn *conn = arg;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    AUTO(text) struct text text = {0};
+
+    if (!conn->config.notice || !message)
+        return;
+    text_format(&text, "%s: %s", severity ? severity : "NOTICE", message);
+    if (text.failed)
+        return;
+    line_fold(text.data);
+    secrets_mask(&conn->secrets, text.data, text.room);
+    conn->config.notice(conn->config.arg, text.data);
+}
+
+static mig_status settle_in(struct mig_conn *conn, struct mig_err *err)
+{
+    PQsetNoticeReceiver(conn->pg, hear_notice, conn);
+    if (PQsetnonblocking(conn->pg, 1))
+        return error_lost(conn, err);
+    conn->target = describe_target(conn->pg);
+    if (!conn->target)
+        return error_nomem(err);
+    secrets_mask(&conn->secrets, conn->target, strlen(conn->target) + 1);
+    MIG_TRY(session_begin(conn, err));
+    return MIG_OK;
+}
+
+static void auto_conn(struct mig_conn **conn)
+{
+    connection_close(*conn);
+}
+
+static void auto_options(PQconninfoOption **options)
+{
+    PQconninfoFree(*options);
+}
+
+/* Before anything can fail with a message: what must not be in it. */
+static void note_secrets(struct mig_conn *conn, const PQconninfoOption *options)
+{
+    note_secret(&conn->secrets, option_value(options, "password"));
+    note_secret(&conn->secrets, option_value(options, "sslpassword"));
+    note_raw_password(&conn->secrets, conn->conninfo);
+}
+
+mig_status connection_open(const struct mig_driver_config *config, struct mig_conn **out,
+                           struct mig_err *err)
+{
+    AUTO(conn) struct mig_conn *conn = calloc(1, sizeof *conn);
+    AUTO(options) PQconninfoOption *options = NULL;
+    struct attempt attempt = {.config = config};
+    int64_t limit = config->connect_timeout_ms;
+    mig_status status;
+
+    if (!conn || !(conn->conninfo = strdup(without_scheme(config->url))))
+        return error_nomem(err);
+    conn->config = *config;
+    conn->config.url = NULL;
+    conn->readonly = config->flags & MIG_OPEN_READONLY;
+    conn->generation = 1;
+    MIG_TRY(parse(conn->conninfo, &options, err));
+    note_secrets(conn, options);
+    attempt.conninfo = conn->conninfo;
+    attempt.secrets = &conn->secrets;
+    attempt.deadline_ms = clock_ms() + (limit > 0 ? limit : CONNECT_TIMEOUT_MS);
+    MIG_TRY(try_places(&attempt, options, &conn->pg, err));
+    status = settle_in(conn, err);
+    if (status == MIG_E_CONNECTION && err)
+        err->status = MIG_E_UNREACHABLE;
+    MIG_TRY(status == MIG_E_CONNECTION ? MIG_E_UNREACHABLE : status);
+    *out = TAKE(conn);
+    return MIG_OK;
+}
+
+PGconn *connection_again(struct mig_conn *conn)
+{
+    const char *address = PQhostaddr(conn->pg);
+    struct place place = {PQhost(conn->pg), address && *address ? address : NULL, PQport(conn->pg)};
+    PGconn *pg = start(conn->conninfo, conn->config.application, &place);
+
+    if (pg)
+        PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    return pg;
+}
+
+void connection_close(struct mig_conn *conn)
+{
+    if (!conn)
+        return;
+    wire_end(conn);
+    watch_end(conn);
+    batch_forget(conn);
+    statements_clear(conn);
+    text_clear(&conn->garbage);
+    PQfinish(conn->pg);
+    secrets_clear(&conn->secrets);
+    if (conn->conninfo)
+        explicit_bzero(conn->conninfo, strlen(conn->conninfo));
+    free(conn->conninfo);
+    free(conn->target);
+    free(conn->user);
+    free(conn->schema);
+    free(conn);
+}
+
+const char *connection_info(struct mig_conn *conn, enum mig_info what)
+{
+    switch (what) {
+    case MIG_INFO_VERSION: return conn->version;
+    case MIG_INFO_TARGET: return conn->target;
+    case MIG_INFO_SCHEMA: return conn->schema;
+    case MIG_INFO_USER: return conn->user;
+    }
+    return "";
+}

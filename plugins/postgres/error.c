@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the server's words to ours: one table of SQLSTATEs gives the status,
+ * and message, detail, hint and context are folded into one sentence. It owns
+ * the texts that must stay secret. Invariant: no sentence leaves here with a
+ * password in it. It must not send anything.
+ */
+#include "pg.h"
+
+#include <ctype.h>
+
+#define MASK "***"
+/* A shorter password is masked only where it stands as a word of its own:
+ * blotting out every "a" would hide the message and show the password. */
+#define SHORT_SECRET 4
+
+struct sqlstate_row {
+    const char *prefix;
+    mig_status status;
+    const char *advice; /* what to do, or NULL */
+};
+
+/* The first row that fits counts. */
+static const struct sqlstate_row sqlstates[] = {
+    {"40001", MIG_E_CONFLICT, NULL},
+    {"40P01", MIG_E_CONFLICT, NULL},
+    {"40003", MIG_E_OUTCOME, NULL},
+    {"23", MIG_E_CONSTRAINT, NULL},
+    {"57014", MIG_E_TIMEOUT, NULL},
+    {"55P03", MIG_E_TIMEOUT, NULL},
+    {"57P", MIG_E_CONNECTION, NULL},
+    {"25P03", MIG_E_CONNECTION, NULL},
+    {"25P04", MIG_E_CONNECTION, NULL},
+    {"08", MIG_E_CONNECTION, NULL},
+    {"53100", MIG_E_FULL, NULL},
+    {"53200", MIG_E_NOMEM, NULL},
+    {"53300", MIG_E_LIMIT, NULL},
+    {"53400", MIG_E_LIMIT, NULL},
+    {"58030", MIG_E_IO, NULL},
+    {"XX001", MIG_E_CORRUPT, NULL},
+    {"XX002", MIG_E_CORRUPT, NULL},
+    {"25006", MIG_E_READONLY, NULL},
+    {"25001", MIG_E_SQL, "run it in a migration of mode durable or none"},
+    {"55P04", MIG_E_SQL, "use the new value in a later migration, or set mode durable"},
+};
+
+static const struct sqlstate_row *sqlstate_find(const char *sqlstate)
+{
+    for (size_t i = 0; i < sizeof sqlstates / sizeof *sqlstates; i++)
+        if (!strncmp(sqlstate, sqlstates[i].prefix, strlen(sqlstates[i].prefix)))
+            return &sqlstates[i];
+    return NULL;
+}
+
+mig_status sqlstate_status(const char *sqlstate)
+{
+    const struct sqlstate_row *row = sqlstate_find(sqlstate);
+
+    return row ? row->status : MIG_E_SQL;
+}
+
+void secrets_add(struct secrets *secrets, const char *text, size_t len)
+{
+    for (size_t i = 0; text && len && i < SECRETS_MAX; i++) {
+        char *known = secrets->texts[i];
+
+        if (!known) {
+            secrets->texts[i] = strndup(text, len);
+            return;
+        }
+        if (strlen(known) == len && !memcmp(known, text, len))
+            return;
+    }
+}
+
+void secrets_clear(struct secrets *secrets)
+{
+    for (size_t i = 0; i < SECRETS_MAX; i++) {
+        if (secrets->texts[i])
+            explicit_bzero(secrets->texts[i], strlen(secrets->texts[i]));
+        free(secrets->texts[i]);
+        secrets->texts[i] = NULL;
+    }
+}
+
+static bool stands_alone(const char *line, const char *at, size_t len)
+{
+    return (at == line || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[len]);
+}
+
+static void mask_one(const char *secret, char *line, size_t size)
+{
+    size_t len = strlen(secret), mask = strlen(MASK);
+    char *at = line;
+
+    while ((at = strstr(at, secret))) {
+        size_t rest = strlen(at + len);
+
+        if (len < SHORT_SECRET && !stands_alone(line, at, len)) {
+            at++;
+            continue;
+        }
+        if ((size_t)(at - line) + mask + rest >= size) { /* no room: end here */
+            *at = '\0';
+            return;
+        }
+        memmove(at + mask, at + len, rest + 1);
+        memcpy(at, MASK, mask);
+        at += mask;
+    }
+}
+
+void secrets_mask(const struct secrets *secrets, char *line, size_t size)
+{
+    for (size_t i = 0; i < SECRETS_MAX && secrets->texts[i]; i++)
+        mask_one(secrets->texts[i], line, size);
+}
+
+mig_status error_nomem(struct mig_err *err)
+{
+    return mig_err_set(err, MIG_E_NOMEM, "out of memory");
+}
+
+void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, size_t size)
+{
+    AUTO(free) char *line = strdup(PQerrorMessage(pg));
+
+    out[0] = '\0';
+    if (!line)
+        return;
+    line_fold(line);
+    line_cut(line, size);
+    memcpy(out, line, strlen(line) + 1);
+    secrets_mask(secrets, out, size);
+}
+
+mig_status error_lost(struct mig_conn *conn, struct mig_err *err)
+{
+    char reason[512];
+
+    conn->lost = true;
+    error_libpq(conn->pg, &conn->secrets, reason, sizeof reason);
+    return mig_err_set(err, MIG_E_CONNECTION, "the connection to %s was lost: %s", conn->target,
+                       reason[0] ? reason : "the server closed it");
+}
+
+static void add_part(struct text *text, const char *before, const char *part, const char *after)
+{
+    AUTO(free) char *line = part ? strdup(part) : NULL;
+
+    if (!line || !*line)
+        return;
+    line_fold(line);
+    text_format(text, "%s%s%s", text->len ? before : "", line, after);
+}
+
+static void compose(struct mig_conn *conn, const PGresult *result, const char *sqlstate,
+                    struct text *text)
+{
+    const struct sqlstate_row *row = sqlstate_find(sqlstate);
+
+    add_part(text, "", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), "");
+    if (!text->len)
+        add_part(text, "", PQresultErrorMessage(result), "");
+    add_part(text, ": ", PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL), "");
+    add_part(text, "; hint: ", PQresultErrorField(result, PG_DIAG_MESSAGE_HINT), "");
+    add_part(text, "; in: ", PQresultErrorField(result, PG_DIAG_CONTEXT), "");
+    if (row && row->status == MIG_E_TIMEOUT)
+        add_part(text, "; it was waiting for ", watch_found(conn), "");
+    if (row && row->advice)
+        add_part(text, "; ", row->advice, "");
+    add_part(text, " (SQLSTATE ", *sqlstate ? sqlstate : NULL, ")");
+}
+
+mig_status error_result(struct mig_conn *conn, const PGresult *result, struct mig_err *err)
+{
+    const char *sqlstate = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    AUTO(text) struct text text = {0};
+    mig_status status;
+
+    if (!result)
+        return error_nomem(err);
+    if (PQstatus(conn->pg) == CONNECTION_BAD &&
+        (!sqlstate || sqlstate_status(sqlstate) == MIG_E_SQL))
+        return error_lost(conn, err);
+    sqlstate = sqlstate ? sqlstate : "";
+    status = *sqlstate ? sqlstate_status(sqlstate) : MIG_E_SQL;
+    if (conn->ended && status == MIG_E_TIMEOUT)
+        status = conn->ended;
+    if (status == MIG_E_CONNECTION)
+        conn->lost = true;
+    compose(conn, result, sqlstate, &text);
+    if (text.failed)
+        return error_nomem(err);
+    if (!err)
+        return status;
+    mig_err_set(err, status, "%s", "");
+    if (text.data) {
+        secrets_mask(&conn->secrets, text.data, text.room);
+        line_cut(text.data, sizeof err->message);
+        memcpy(err->message, text.data, strlen(text.data) + 1);
+    }
+    snprintf(err->sqlstate, sizeof err->sqlstate, "%.5s", sqlstate);
+    return status;
+}

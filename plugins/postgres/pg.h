@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of the PostgreSQL driver: the connection, and what its files
+ * offer each other, from the wire upwards. Invariant: between two calls of the
+ * driver no query is under way on the connection, or it is `lost` and every
+ * further call says so. Nothing here is visible outside the plugin.
+ */
+#ifndef PG_H
+#define PG_H
+
+#include "text.h"
+
+#include <libpq-fe.h>
+#include <mig/driver.h>
+
+#define SECRETS_MAX 4 /* texts that no message may show */
+#define XID_SIZE 24   /* a 64-bit transaction number in decimal */
+#define NAME_SIZE 64  /* NAMEDATALEN */
+
+/* Types that the driver reads or writes by itself (pg_type.dat). */
+enum oid {
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_OID = 26,
+    OID_FLOAT4 = 700,
+    OID_FLOAT8 = 701,
+    OID_BPCHAR = 1042,
+    OID_VARCHAR = 1043
+};
+
+struct statement;
+struct batch_plan;
+struct watch;
+
+/* What no message may show. */
+struct secrets {
+    char *texts[SECRETS_MAX];
+};
+
+struct mig_conn {
+    PGconn *pg;
+    struct mig_driver_config config; /* without the URL */
+    struct secrets secrets;
+    char *conninfo; /* for a second connection; holds the password */
+    char *target;
+    char *user;
+    char *schema;
+    char version[16];
+    bool readonly;
+    bool checks_client; /* client_connection_check_interval can be set */
+
+    /* wire.c: one exchange with the server */
+    int64_t started_ms;
+    int64_t deadline_ms; /* 0: none */
+    int64_t asked_ms;    /* when `cancelled` was asked last */
+    bool shielded;       /* this exchange must not be cancelled */
+    mig_status ended;    /* what `cancelled` answered, or 0 */
+    struct canceller *canceller;
+    bool lost;
+
+    /* watch.c: who keeps a statement waiting */
+    bool watching;
+    int64_t look_ms;
+    struct watch *watch;
+
+    /* session.c: whose session it is */
+    bool guarded;            /* a migration's */
+    char protect[NAME_SIZE]; /* how the names of the host's tables begin */
+    bool dirty;              /* a migration had the session since its last reset */
+    bool stained;            /* and that in the open transaction */
+    bool names_touched;      /* it may have prepared or deallocated */
+    unsigned generation;     /* of prepared statements; grows when all are gone */
+    struct text garbage;     /* DEALLOCATEs that wait for a good moment */
+
+    /* tx.c */
+    char xid[XID_SIZE]; /* of the transaction of begin(), or "" */
+    unsigned tx_serial; /* grows with every begin and end */
+    struct mig_tx_options options;
+
+    /* statement.c, cursor.c, batch.c, lock.c */
+    struct statement *statements; /* known, for use again */
+    size_t statement_count;
+    unsigned names; /* given to statements and cursors so far */
+    size_t streams; /* open cursors on the server */
+    struct batch_plan *batch;
+    int64_t changes;
+    int64_t lock_key;
+    bool locked;
+};
+
+/* ---- error.c: what the server says, as a status and a sentence ---- */
+
+mig_status sqlstate_status(const char *sqlstate);
+/* Fills `err` from a failed result. */
+mig_status error_result(struct mig_conn *conn, const PGresult *result, struct mig_err *err);
+/* The connection is gone, for a reason in libpq's words. */
+mig_status error_lost(struct mig_conn *conn, struct mig_err *err);
+mig_status error_nomem(struct mig_err *err);
+/* libpq's message of a connection in one line without secrets. */
+void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, size_t size);
+void secrets_add(struct secrets *secrets, const char *text, size_t len);
+void secrets_mask(const struct secrets *secrets, char *line, size_t size);
+void secrets_clear(struct secrets *secrets);
+
+/* ---- wire.c: exchanges with deadlines ---- */
+
+/* How long a statement of the driver's own may take before the server counts
+ * as dead. Generous: a loaded server is slow, not lost. */
+#define OWN_LIMIT_MS 60000
+/* How long the last words to a connection may take. */
+#define LAST_LIMIT_MS 10000
+
+int64_t clock_ms(void);
+/* Begins an exchange; `limit_ms` 0: no limit but `cancelled`. */
+mig_status wire_start(struct mig_conn *conn, int64_t limit_ms, struct mig_err *err);
+/* Lets go of what the last exchange left behind. */
+void wire_end(struct mig_conn *conn);
+/* The next result, NULL at the end of a query. Fails only when the connection
+ * is lost or given up; a failed statement is a result. */
+mig_status wire_next(struct mig_conn *conn, PGresult **out, struct mig_err *err);
+/* Ends a COPY that wants to speak with the client; false if it is none. */
+bool wire_end_copy(struct mig_conn *conn, const PGresult *result);
+/* Runs `sql`, several statements, by the simple protocol. `*last`, unless
+ * NULL, is the last result. */
+mig_status wire_simple(struct mig_conn *conn, const char *sql, int64_t limit_ms, PGresult **last,
+                       struct mig_err *err);
+
+/* One statement by the extended protocol, perhaps with others before it in
+ * the same round trip. */
+struct call {
+    const char *sql; /* NULL: run the prepared `name` */
+    const char *name;
+    const char *prepare; /* text to prepare as `name` first, or NULL */
+    int params;
+    const Oid *types;
+    const char *const *values;
+    const int *lengths;
+    const int *formats;
+    int64_t limit_ms;
+};
+
+mig_status wire_call(struct mig_conn *conn, const struct call *call, PGresult **out,
+                     struct mig_err *err);
+/* A statement of the driver's own with text parameters. */
+mig_status wire_ask(struct mig_conn *conn, const char *sql, int params, const char *const *values,
+                    PGresult **out, struct mig_err *err);
+/* Parses `sql` and describes it. */
+mig_status wire_describe(struct mig_conn *conn, const char *sql, PGresult **out,
+                         struct mig_err *err);
+
+static inline void auto_result(PGresult **result)
+{
+    PQclear(*result);
+}
+
+/* ---- connect.c ---- */
+
+mig_status connection_open(const struct mig_driver_config *config, struct mig_conn **out,
+                           struct mig_err *err);
+void connection_close(struct mig_conn *conn);
+const char *connection_info(struct mig_conn *conn, enum mig_info what);
+/* Starts a second connection to the same server, without waiting. */
+PGconn *connection_again(struct mig_conn *conn);
+
+/* ---- session.c ---- */
+
+/* Our settings in a fresh session, and what the server is. */
+mig_status session_begin(struct mig_conn *conn, struct mig_err *err);
+/* SQL that puts the session back, each statement ended; nothing if clean. */
+void session_reset_sql(struct mig_conn *conn, struct text *sql);
+/* It ran and was committed. */
+void session_was_reset(struct mig_conn *conn);
+mig_status session_reset(struct mig_conn *conn, struct mig_err *err);
+void session_guard(struct mig_conn *conn, const char *protect);
+/* A migration ran `sql` (NULL: unknown text). */
+void session_touched(struct mig_conn *conn, const char *sql);
+/* Makes the session ours before a statement of the host. */
+mig_status session_own(struct mig_conn *conn, struct mig_err *err);
+/* The same inside a transaction as SQL to send first, or NULL. */
+const char *session_own_sql(struct mig_conn *conn, struct text *sql);
+/* Refuses what a migration may not say, before any of it runs. */
+mig_status guard_check(struct mig_conn *conn, const char *sql, size_t len, struct mig_err *err);
+/* Whether the statement with this command tag meddled with transactions. */
+bool guard_tag(const char *tag);
+
+/* ---- tx.c ---- */
+
+mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
+                    struct mig_err *err);
+mig_status tx_commit(struct mig_conn *conn, struct mig_err *err);
+void tx_rollback(struct mig_conn *conn);
+bool tx_open(struct mig_conn *conn);
+/* Whether the open transaction can only be rolled back. */
+bool tx_failed(struct mig_conn *conn);
+/* After a migration's statement: is the transaction still open? `was` says
+ * whether there was one before. */
+mig_status tx_check(struct mig_conn *conn, bool was, struct mig_err *err);
+
+/* ---- exec.c ---- */
+
+mig_status text_exec(struct mig_conn *conn, const char *sql, size_t len,
+                     struct mig_exec_result *result, struct mig_err *err);
+/* Rows that a statement changed, or -1 when it is not of that kind. */
+int64_t result_changes(PGresult *result);
+
+/* ---- statement.c: what is known of a text, kept for use again ---- */
+
+struct statement {
+    struct statement *next;
+    char *sql;
+    size_t len;
+    PGresult *description;
+    char name[NAME_SIZE]; /* prepared as, or "" */
+    unsigned generation;  /* in which `name` holds */
+    unsigned runs;
+    unsigned users;
+    bool kept; /* in the list of the connection */
+};
+
+mig_status statement_get(struct mig_conn *conn, const char *sql, size_t len, struct statement **out,
+                         struct mig_err *err);
+void statement_release(struct mig_conn *conn, struct statement *statement);
+void statements_clear(struct mig_conn *conn);
+/* Fills in how to run it: by name where that pays. */
+void statement_call(struct mig_conn *conn, struct statement *statement, struct call *call);
+void statement_ran(struct mig_conn *conn, struct statement *statement, bool well);
+
+/* ---- value.c ---- */
+
+/* A parameter as libpq wants it. `data` is NULL for NULL. */
+struct param {
+    char *data;
+    size_t room;
+    int len;
+    int format;
+    bool null;
+};
+
+mig_status param_set(struct param *param, const struct mig_value *value, Oid type, int index,
+                     struct mig_err *err);
+void param_clear(struct param *param);
+/* Bytes decoded from a field; kept until the row is left. */
+struct bytes {
+    unsigned char *data;
+    size_t len;
+};
+
+void bytes_clear(struct bytes *bytes);
+/* Decodes one field; `held` keeps the bytes of a blob. */
+mig_status field_get(const PGresult *result, int row, int column, struct bytes *held,
+                     struct mig_value *out, struct mig_err *err);
+
+/* ---- cursor.c ---- */
+
+mig_status cursor_prepare(struct mig_conn *conn, const char *sql, size_t len, uint32_t flags,
+                          struct mig_cursor **out, struct mig_err *err);
+mig_status cursor_bind(struct mig_cursor *cursor, int index, const struct mig_value *value,
+                       struct mig_err *err);
+mig_status cursor_step(struct mig_cursor *cursor, struct mig_err *err);
+mig_status cursor_restart(struct mig_cursor *cursor, struct mig_err *err);
+void cursor_finalize(struct mig_cursor *cursor);
+int cursor_column_count(struct mig_cursor *cursor);
+const char *cursor_column_name(struct mig_cursor *cursor, int column);
+mig_status cursor_column(struct mig_cursor *cursor, int column, struct mig_value *out,
+                         struct mig_err *err);
+
+/* ---- lock.c ---- */
+
+mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err);
+void lock_release(struct mig_conn *conn);
+
+/* ---- catalog.c ---- */
+
+mig_status catalog_table_exists(struct mig_conn *conn, const char *schema, const char *table,
+                                bool *out, struct mig_err *err);
+mig_status catalog_primary_key(struct mig_conn *conn, const char *table, char *out, size_t size,
+                               struct mig_err *err);
+
+/* ---- settle.c ---- */
+
+bool settle_outside_tx(struct mig_conn *conn, const char *sql, size_t len);
+mig_status settle_statement(struct mig_conn *conn, const char *sql, size_t len,
+                            enum mig_settled *out, struct mig_err *err);
+/* After CREATE INDEX CONCURRENTLY IF NOT EXISTS: an invalid index of that name
+ * made the server skip it. */
+mig_status settle_check_index(struct mig_conn *conn, const char *sql, size_t len,
+                              struct mig_err *err);
+
+/* ---- batch.c ---- */
+
+mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bool *written,
+                        struct mig_err *err);
+void batch_forget(struct mig_conn *conn);
+
+/* ---- watch.c ---- */
+
+/* Looks, by a second connection, what the running statement waits for. Never
+ * fails; takes little time at each call. */
+void watch_look(struct mig_conn *conn);
+/* What it was, "" if it did not wait; and ends the looking. */
+const char *watch_found(struct mig_conn *conn);
+void watch_end(struct mig_conn *conn);
+
+#endif

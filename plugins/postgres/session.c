@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whose session it is. A migration may change anything in its session; the
+ * host's own statements must never see it. This file knows our settings, puts
+ * the session back, and refuses what a migration may not say. Invariant: a
+ * session that a migration had is `dirty` until a reset was committed. It must
+ * not begin or end the host's transaction.
+ */
+#include "pg.h"
+#include "words.h"
+
+/* In force in every session of ours; what a server lacks is left out. */
+static const char settings_sql[] =
+    "SELECT pg_catalog.set_config(n, v, false) FROM (VALUES"
+    " ('standard_conforming_strings', 'on'), ('bytea_output', 'hex'),"
+    " ('DateStyle', 'ISO'), ('extra_float_digits', '1'), ('statement_timeout', '0'),"
+    " ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),"
+    " ('idle_session_timeout', '0'), ('transaction_timeout', '0'),"
+    " ('default_transaction_isolation', 'read committed')) s(n, v)"
+    " WHERE pg_catalog.current_setting(n, true) IS NOT NULL";
+
+/* Lets the server notice soon that we died in the middle of a statement. */
+static const char check_client_sql[] =
+    "SELECT pg_catalog.set_config('client_connection_check_interval', '500ms', false)";
+
+#define CHECK_CLIENT_SINCE 140000
+#define OLDEST_SERVER 120000
+#define OLDEST_SERVER_TEXT "12"
+
+static const char about_sql[] =
+    "SELECT session_user, coalesce(pg_catalog.current_schema(), 'public'),"
+    " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')";
+
+enum about { ABOUT_USER, ABOUT_SCHEMA, ABOUT_STANDBY, ABOUT_READ_ONLY };
+
+static mig_status refuse_server(struct mig_conn *conn, PGresult *about, struct mig_err *err)
+{
+    if (conn->readonly)
+        return MIG_OK;
+    if (*PQgetvalue(about, 0, ABOUT_STANDBY) == 't')
+        return mig_err_set(err, MIG_E_READONLY,
+                           "the server at %s is a standby, which cannot be written; "
+                           "give the address of its primary",
+                           conn->target);
+    if (!strcmp(PQgetvalue(about, 0, ABOUT_READ_ONLY), "on"))
+        return mig_err_set(err, MIG_E_READONLY,
+                           "the sessions of %s are read-only (default_transaction_read_only is "
+                           "on); turn that off for this user or database",
+                           conn->target);
+    return MIG_OK;
+}
+
+static mig_status note_about(struct mig_conn *conn, PGresult *about, struct mig_err *err)
+{
+    if (!about || PQntuples(about) != 1)
+        return mig_err_set(err, MIG_E_UNREACHABLE, "the server at %s does not answer as PostgreSQL",
+                           conn->target);
+    conn->user = strdup(PQgetvalue(about, 0, ABOUT_USER));
+    conn->schema = strdup(PQgetvalue(about, 0, ABOUT_SCHEMA));
+    if (!conn->user || !conn->schema)
+        return error_nomem(err);
+    return refuse_server(conn, about, err);
+}
+
+mig_status session_begin(struct mig_conn *conn, struct mig_err *err)
+{
+    AUTO(result) PGresult *about = NULL;
+    AUTO(text) struct text sql = {0};
+    int number = PQserverVersion(conn->pg);
+    const char *version = PQparameterStatus(conn->pg, "server_version");
+
+    snprintf(conn->version, sizeof conn->version, "%.*s", (int)strcspn(version ? version : "", " "),
+             version ? version : "");
+    if (number < OLDEST_SERVER)
+        return mig_err_set(err, MIG_E_UNREACHABLE,
+                           "the server at %s is PostgreSQL %s; mighost needs " OLDEST_SERVER_TEXT
+                           " or newer",
+                           conn->target, conn->version);
+    conn->checks_client = number >= CHECK_CLIENT_SINCE &&
+                          wire_simple(conn, check_client_sql, OWN_LIMIT_MS, NULL, NULL) == MIG_OK;
+    text_format(&sql, "%s;%s", settings_sql, about_sql);
+    if (sql.failed)
+        return error_nomem(err);
+    MIG_TRY(wire_simple(conn, text_string(&sql), OWN_LIMIT_MS, &about, err));
+    return note_about(conn, about, err);
+}
+
+/* ---- putting the session back ---- */
+
+/* DISCARD ALL would drop the run lock as well, so its parts are spelt out. */
+void session_reset_sql(struct mig_conn *conn, struct text *sql)
+{
+    if (!conn->dirty) {
+        text_put(sql, text_string(&conn->garbage));
+        return;
+    }
+    text_put(sql, conn->readonly ? "BEGIN;" : "BEGIN READ WRITE;");
+    text_put(sql, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;");
+    text_put(sql, conn->names_touched ? "DEALLOCATE ALL;" : text_string(&conn->garbage));
+    if (!conn->streams)
+        text_put(sql, "CLOSE ALL;");
+    text_put(sql, "UNLISTEN *;DISCARD TEMP;DISCARD SEQUENCES;");
+    if (conn->checks_client)
+        text_format(sql, "%s;", check_client_sql);
+    text_format(sql, "%s;COMMIT;", settings_sql);
+}
+
+void session_was_reset(struct mig_conn *conn)
+{
+    if (conn->dirty && conn->names_touched) {
+        conn->generation++;
+        conn->names_touched = false;
+    }
+    text_reset(&conn->garbage);
+    conn->dirty = conn->stained = false;
+}
+
+mig_status session_reset(struct mig_conn *conn, struct mig_err *err)
+{
+    AUTO(text) struct text sql = {0};
+    mig_status status;
+
+    if (tx_open(conn))
+        return mig_err_set(err, MIG_E_MISUSE, "a session is not reset inside a transaction");
+    conn->dirty = true;
+    session_reset_sql(conn, &sql);
+    if (sql.failed)
+        return error_nomem(err);
+    status = wire_simple(conn, text_string(&sql), OWN_LIMIT_MS, NULL, err);
+    if (status) {
+        text_reset(&conn->garbage);
+        tx_rollback(conn);
+        return status;
+    }
+    session_was_reset(conn);
+    return MIG_OK;
+}
+
+static bool parameter_is(struct mig_conn *conn, const char *name, const char *value)
+{
+    const char *now = PQparameterStatus(conn->pg, name);
+
+    return now && !strcmp(now, value);
+}
+
+/* search_path stays: our statements name schemas, and deferred triggers run
+ * at COMMIT as the migration left things. */
+const char *session_own_sql(struct mig_conn *conn, struct text *sql)
+{
+    if (conn->guarded || !conn->stained || !tx_open(conn) || tx_failed(conn))
+        return NULL;
+    text_put(sql, "SELECT ");
+    if (!parameter_is(conn, "session_authorization", conn->user)) {
+        char *user = PQescapeLiteral(conn->pg, conn->user, strlen(conn->user));
+
+        text_format(sql, "pg_catalog.set_config('session_authorization', %s, true), ",
+                    user ? user : "''");
+        PQfreemem(user);
+    }
+    text_format(sql,
+                "pg_catalog.set_config('role', 'none', true), "
+                "pg_catalog.set_config('client_encoding', 'UTF8', true), "
+                "pg_catalog.set_config('lock_timeout', '%lld', true), "
+                "pg_catalog.set_config('statement_timeout', '%lld', true)",
+                (long long)conn->options.lock_timeout_ms,
+                (long long)conn->options.statement_timeout_ms);
+    return sql->failed ? NULL : text_string(sql);
+}
+
+mig_status session_own(struct mig_conn *conn, struct mig_err *err)
+{
+    AUTO(text) struct text own = {0};
+    const char *sql;
+
+    if (conn->guarded || conn->lost)
+        return MIG_OK;
+    if (!tx_open(conn))
+        return conn->dirty ? session_reset(conn, err) : MIG_OK;
+    sql = session_own_sql(conn, &own);
+    if (sql)
+        MIG_TRY(wire_simple(conn, sql, OWN_LIMIT_MS, NULL, err));
+    conn->stained = conn->stained && !sql;
+    return MIG_OK;
+}
+
+/* ---- the guard ---- */
+
+void session_guard(struct mig_conn *conn, const char *protect)
+{
+    conn->guarded = protect != NULL;
+    snprintf(conn->protect, sizeof conn->protect, "%s", protect ? protect : "");
+}
+
+void session_touched(struct mig_conn *conn, const char *sql)
+{
+    static const char *const words[] = {"prepare", "deallocate", "discard"};
+
+    conn->dirty = true;
+    conn->stained = tx_open(conn);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        conn->names_touched |= !sql || strcasestr(sql, words[i]);
+}
+
+struct refusal {
+    const char *pattern;
+    const char *why;
+};
+
+#define OWN_TRANSACTION "transaction control belongs to the host; remove it"
+
+static const struct refusal refusals[] = {
+    {"begin", OWN_TRANSACTION},
+    {"start transaction", OWN_TRANSACTION},
+    {"commit", OWN_TRANSACTION},
+    {"end", OWN_TRANSACTION},
+    {"rollback", OWN_TRANSACTION},
+    {"abort", OWN_TRANSACTION},
+    {"savepoint", OWN_TRANSACTION},
+    {"release", OWN_TRANSACTION},
+    {"prepare transaction", OWN_TRANSACTION},
+    {"set transaction", OWN_TRANSACTION},
+    {"set local transaction", OWN_TRANSACTION},
+    {"discard all", "it would drop the host's lock; name what to discard"},
+};
+
+/* Statements that change the tables they name. */
+static const char *const changers[] = {
+    "drop",
+    "alter",
+    "truncate",
+    "insert into",
+    "update",
+    "delete",
+    "merge into",
+    "lock",
+    "create trigger",
+    "create rule",
+    "copy",
+    "create policy",
+    "reindex",
+    "create or replace rule",
+    "create or replace trigger",
+};
+
+static bool changes_tables(const struct phrase *phrase)
+{
+    for (size_t i = 0; i < sizeof changers / sizeof *changers; i++)
+        if (phrase_like(phrase, changers[i], NULL))
+            return true;
+    return false;
+}
+
+/* The protected name that the statement would change, into `name`. Reading
+ * the host's tables is allowed: names behind the target do not count. */
+static bool hits_protected(const struct mig_conn *conn, const struct phrase *phrase, char *name)
+{
+    static const char *const ends[] = {"set", "select", "values", "where", "using", "default"};
+    size_t prefix = strlen(conn->protect);
+
+    if (!prefix || !changes_tables(phrase))
+        return false;
+    for (size_t i = 1; i < phrase->count; i++) {
+        const struct token *token = &phrase->tokens[i];
+
+        for (size_t j = 0; j < sizeof ends / sizeof *ends; j++)
+            if (token_is(token, ends[j]))
+                return false;
+        if (token_name(token, name, NAME_SIZE) && !strncmp(name, conn->protect, prefix))
+            return true;
+    }
+    return false;
+}
+
+static const char *refused(const struct phrase *phrase)
+{
+    if (phrase->copies_stdio)
+        return "there is no client to copy from or to; use INSERT or a file on the server";
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (phrase_like(phrase, refusals[i].pattern, NULL))
+            return refusals[i].why;
+    return NULL;
+}
+
+static mig_status refuse(struct mig_err *err, const char *sql, const struct phrase *phrase,
+                         mig_status status, const char *why)
+{
+    char begins[64];
+
+    snprintf(begins, sizeof begins, "%.*s", (int)(phrase->len < sizeof begins ? phrase->len : 40),
+             phrase->text);
+    line_cut(begins, 48);
+    line_fold(begins);
+    mig_err_set(err, status, "the statement \"%s%s\" is refused: %s", begins,
+                phrase->len > strlen(begins) + 2 ? " ..." : "", why);
+    if (err)
+        err->offset = phrase->text - sql;
+    return status;
+}
+
+mig_status guard_check(struct mig_conn *conn, const char *sql, size_t len, struct mig_err *err)
+{
+    struct lexer lexer = {sql, sql + len};
+    struct phrase phrase;
+
+    while (conn->guarded && phrase_next(&lexer, &phrase)) {
+        char name[NAME_SIZE], why[NAME_SIZE + 64];
+        const char *reason = refused(&phrase);
+
+        if (reason)
+            return refuse(err, sql, &phrase, phrase.copies_stdio ? MIG_E_UNSUPPORTED : MIG_E_FAILED,
+                          reason);
+        if (!hits_protected(conn, &phrase, name))
+            continue;
+        snprintf(why, sizeof why, "\"%s\" belongs to the host", name);
+        return refuse(err, sql, &phrase, MIG_E_FAILED, why);
+    }
+    return MIG_OK;
+}
+
+bool guard_tag(const char *tag)
+{
+    static const char *const tags[] = {
+        "BEGIN",   "START TRANSACTION",  "COMMIT", "ROLLBACK", "SAVEPOINT",
+        "RELEASE", "PREPARE TRANSACTION"};
+
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
+        if (!strcmp(tag, tags[i]))
+            return true;
+    return false;
+}

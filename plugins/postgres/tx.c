@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transactions of the host: each begun in a clean session, and committed only
+ * if it is the very one that was begun. It owns the transaction's number.
+ * Invariant: success of commit means that the server said COMMIT to that
+ * transaction. It must not know what ran inside.
+ */
+#include "pg.h"
+
+/* How the comparison before COMMIT fails. */
+#define SQLSTATE_DIVISION_BY_ZERO "22012"
+
+bool tx_open(struct mig_conn *conn)
+{
+    PGTransactionStatusType status = PQtransactionStatus(conn->pg);
+
+    return status == PQTRANS_INTRANS || status == PQTRANS_INERROR || status == PQTRANS_ACTIVE;
+}
+
+bool tx_failed(struct mig_conn *conn)
+{
+    return PQtransactionStatus(conn->pg) == PQTRANS_INERROR;
+}
+
+static void tx_ended(struct mig_conn *conn)
+{
+    conn->xid[0] = '\0';
+    conn->stained = false;
+    conn->tx_serial++;
+}
+
+/* txid_current() also on servers that have pg_current_xact_id(): it is in all
+ * that we support. */
+static void begin_sql(struct mig_conn *conn, const struct mig_tx_options *options, struct text *sql)
+{
+    session_reset_sql(conn, sql);
+    text_put(sql, conn->readonly ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
+                                 : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    if (options->lock_timeout_ms > 0)
+        text_format(sql, ";SET LOCAL lock_timeout=%lld", (long long)options->lock_timeout_ms);
+    if (options->statement_timeout_ms > 0)
+        text_format(sql, ";SET LOCAL statement_timeout=%lld",
+                    (long long)options->statement_timeout_ms);
+    if (!conn->readonly)
+        text_put(sql, ";SELECT pg_catalog.txid_current()");
+}
+
+static mig_status note_begun(struct mig_conn *conn, PGresult *result, struct mig_err *err)
+{
+    bool known = result && PQntuples(result) == 1;
+
+    if (!tx_open(conn) || (!known && !conn->readonly)) {
+        tx_rollback(conn);
+        return mig_err_set(err, MIG_E_INTERNAL, "BEGIN was answered without a transaction");
+    }
+    snprintf(conn->xid, sizeof conn->xid, "%s", conn->readonly ? "" : PQgetvalue(result, 0, 0));
+    session_was_reset(conn);
+    conn->tx_serial++;
+    return MIG_OK;
+}
+
+mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
+                    struct mig_err *err)
+{
+    static const struct mig_tx_options none = {.size = sizeof none};
+    AUTO(text) struct text sql = {0};
+    AUTO(result) PGresult *result = NULL;
+    mig_status status;
+
+    if (tx_open(conn))
+        return mig_err_set(err, MIG_E_MISUSE, "a transaction is open already");
+    conn->options = options ? *options : none;
+    begin_sql(conn, &conn->options, &sql);
+    if (sql.failed)
+        return error_nomem(err);
+    status = wire_simple(conn, text_string(&sql), OWN_LIMIT_MS, &result, err);
+    if (status) {
+        text_reset(&conn->garbage);
+        tx_rollback(conn);
+        return status;
+    }
+    return note_begun(conn, result, err);
+}
+
+/* Divides by zero, and so keeps COMMIT from being run, when the transaction
+ * is another than the one of begin(). */
+static void commit_sql(const struct mig_conn *conn, struct text *sql)
+{
+    if (conn->xid[0])
+        text_format(sql, "SELECT 1 / (CASE pg_catalog.txid_current() WHEN %s THEN 1 ELSE 0 END);",
+                    conn->xid);
+    text_put(sql, "COMMIT");
+}
+
+static mig_status commit_failed(struct mig_conn *conn, mig_status status, struct mig_err *err)
+{
+    char reason[512];
+
+    if (conn->lost) {
+        snprintf(reason, sizeof reason, "%.500s",
+                 err && err->message[0] ? err->message : "no answer");
+        return mig_err_set(err, MIG_E_OUTCOME,
+                           "it is not known whether the transaction was committed: %s", reason);
+    }
+    tx_rollback(conn);
+    if (err && !strcmp(err->sqlstate, SQLSTATE_DIVISION_BY_ZERO) && conn->xid[0])
+        status = mig_err_set(err, MIG_E_FAILED,
+                             "the transaction is no longer the one that was begun: a statement "
+                             "has ended it and begun another");
+    return status;
+}
+
+mig_status tx_commit(struct mig_conn *conn, struct mig_err *err)
+{
+    AUTO(text) struct text sql = {0};
+    AUTO(result) PGresult *result = NULL;
+    struct mig_err own = {0};
+    mig_status status;
+
+    if (conn->lost || PQstatus(conn->pg) == CONNECTION_BAD)
+        return error_lost(conn, err); /* COMMIT was never sent */
+    if (!tx_open(conn)) {
+        tx_ended(conn);
+        return mig_err_set(err, MIG_E_FAILED, "the transaction had ended before its commit");
+    }
+    if (tx_failed(conn)) {
+        tx_rollback(conn);
+        return mig_err_set(err, MIG_E_FAILED,
+                           "the transaction was rolled back, as a statement in it had failed");
+    }
+    err = err ? err : &own;
+    commit_sql(conn, &sql);
+    if (sql.failed)
+        return error_nomem(err);
+    status = wire_simple(conn, text_string(&sql), 0, &result, err);
+    if (status)
+        status = commit_failed(conn, status, err);
+    else if (!result || strcmp(PQcmdStatus(result), "COMMIT"))
+        status = mig_err_set(err, MIG_E_FAILED, "the server rolled back instead of committing");
+    tx_ended(conn);
+    return status;
+}
+
+void tx_rollback(struct mig_conn *conn)
+{
+    bool was = conn->shielded;
+
+    if (!conn->lost && tx_open(conn)) {
+        conn->shielded = true;
+        if (wire_simple(conn, "ROLLBACK", LAST_LIMIT_MS, NULL, NULL))
+            conn->lost = true;
+        conn->shielded = was;
+    }
+    tx_ended(conn);
+}
+
+mig_status tx_check(struct mig_conn *conn, bool was, struct mig_err *err)
+{
+    if (conn->lost || was == tx_open(conn))
+        return MIG_OK;
+    if (was)
+        return mig_err_set(err, MIG_E_FAILED,
+                           "the statement ended the host's transaction, which it must not");
+    tx_rollback(conn);
+    return mig_err_set(err, MIG_E_FAILED,
+                       "the statement left a transaction open, which was rolled back");
+}
