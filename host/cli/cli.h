@@ -9,6 +9,7 @@
 #define MIGHOST_CLI_CLI_H
 
 #include "err.h"
+#include "help.h"
 #include "json_out.h"
 #include "listener.h"
 #include "render.h"
@@ -24,7 +25,7 @@ struct cli {
     bool json;
     bool quiet;
     bool verbose;
-    bool color; /* on standard output */
+    bool color;    /* on standard output */
     int exit_code; /* when the command did not fail */
 };
 
@@ -38,19 +39,14 @@ const char *cli_argument(const struct cli *cli);
 /* The options of a run, out of --to, --count and so on. */
 mig_status cli_options(struct cli *cli, struct mighost_options *out, struct mig_err *err);
 
-/* Pieces that several commands show. */
+/* Pieces that several commands show. `verb`: "Applied", "Rolled back" ... */
+void show_outcome(struct cli *cli, enum mighost_direction direction, const char *verb,
+                  const struct mighost_result *result);
 void show_items(struct cli *cli, const struct mighost_list *list);
 void show_attempts(struct page *page, const struct mighost_attempts *attempts);
 /* "changed, out of order"; "" where nothing is odd. Returns `out`. */
 #define NOTES_SIZE 96
 const char *item_notes(char out[NOTES_SIZE], const struct mighost_item *item);
-
-/* Help, out of the tables. */
-void help_overview(struct page *page);
-void help_command(struct page *page, const struct command *command);
-void help_man(struct buf *out);
-void help_completion(struct buf *out);
-void help_markdown(struct buf *out);
 
 AUTO_POINTER(list, struct mighost_list, mighost_list_free)
 AUTO_POINTER(overview, struct mighost_overview, mighost_overview_free)

@@ -13,9 +13,9 @@ const char *const group_titles[GROUP_COUNT] = {
 };
 
 #define BIT(id) OPTION_BIT(OPT_##id)
-#define ARG(name_, type_, required_)                                               \
-    {                                                                              \
-        .name = (name_), .type = ARGUMENT_##type_, .required = (required_)         \
+#define ARG(name_, type_, required_)                                       \
+    {                                                                      \
+        .name = (name_), .type = ARGUMENT_##type_, .required = (required_) \
     }
 #define NO_ARG \
     {          \

@@ -36,9 +36,8 @@ enum command_group {
 extern const char *const group_titles[GROUP_COUNT];
 
 enum command_needs {
-    NEEDS_NOTHING,
-    NEEDS_BUNDLE,  /* an open host; the database need not be known */
-    NEEDS_DATABASE /* an open host that knows its database */
+    NEEDS_NOTHING, /* neither configuration nor database */
+    NEEDS_HOST     /* the settings, and a host opened with them */
 };
 
 struct command {

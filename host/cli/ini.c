@@ -114,8 +114,8 @@ static mig_status parse(struct reading *reading)
         return err_errno(reading->err, MIG_E_USAGE, errno, "reading %s", reading->path);
     if (line > 0) {
         reading->line = line;
-        return fault(reading, err_set(reading->err, MIG_E_USAGE,
-                                      "neither 'key = value' nor '[section]'"));
+        return fault(reading,
+                     err_set(reading->err, MIG_E_USAGE, "neither 'key = value' nor '[section]'"));
     }
     return MIG_OK;
 }

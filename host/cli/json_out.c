@@ -114,11 +114,11 @@ void json_error(struct json *json, const struct mig_err *err)
 }
 
 static const char *const event_names[] = {
-    [MIGHOST_EVENT_WAITING] = "waiting", [MIGHOST_EVENT_RUN] = "run",
-    [MIGHOST_EVENT_START] = "start",     [MIGHOST_EVENT_STEP] = "step",
+    [MIGHOST_EVENT_WAITING] = "waiting",   [MIGHOST_EVENT_RUN] = "run",
+    [MIGHOST_EVENT_START] = "start",       [MIGHOST_EVENT_STEP] = "step",
     [MIGHOST_EVENT_PROGRESS] = "progress", [MIGHOST_EVENT_LOG] = "log",
-    [MIGHOST_EVENT_WARNING] = "warning", [MIGHOST_EVENT_DONE] = "done",
-    [MIGHOST_EVENT_FAILED] = "failed",   [MIGHOST_EVENT_SKIPPED] = "skipped",
+    [MIGHOST_EVENT_WARNING] = "warning",   [MIGHOST_EVENT_DONE] = "done",
+    [MIGHOST_EVENT_FAILED] = "failed",     [MIGHOST_EVENT_SKIPPED] = "skipped",
     [MIGHOST_EVENT_END] = "end",
 };
 

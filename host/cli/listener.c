@@ -15,11 +15,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define BAR_EVERY_MS  100  /* as often as the eye follows */
+#define BAR_EVERY_MS 100   /* as often as the eye follows */
 #define LINE_EVERY_MS 2000 /* for logs */
-#define BAR_CELLS     20
+#define BAR_CELLS 20
 #define WIDTH_DEFAULT 80
-#define CLEAR_LINE    "\r\033[K"
+#define CLEAR_LINE "\r\033[K"
 
 static void print(struct listener *listener, const struct buf *text)
 {
@@ -257,11 +257,16 @@ static void hear_skipped(struct listener *listener, const struct mighost_event *
 }
 
 static void (*const hearers[])(struct listener *, const struct mighost_event *) = {
-    [MIGHOST_EVENT_WAITING] = hear_waiting,   [MIGHOST_EVENT_RUN] = hear_run,
-    [MIGHOST_EVENT_START] = hear_start,       [MIGHOST_EVENT_STEP] = hear_step,
-    [MIGHOST_EVENT_PROGRESS] = hear_progress, [MIGHOST_EVENT_LOG] = hear_log,
-    [MIGHOST_EVENT_WARNING] = hear_warning,   [MIGHOST_EVENT_DONE] = hear_done,
-    [MIGHOST_EVENT_FAILED] = hear_failed,     [MIGHOST_EVENT_SKIPPED] = hear_skipped,
+    [MIGHOST_EVENT_WAITING] = hear_waiting,
+    [MIGHOST_EVENT_RUN] = hear_run,
+    [MIGHOST_EVENT_START] = hear_start,
+    [MIGHOST_EVENT_STEP] = hear_step,
+    [MIGHOST_EVENT_PROGRESS] = hear_progress,
+    [MIGHOST_EVENT_LOG] = hear_log,
+    [MIGHOST_EVENT_WARNING] = hear_warning,
+    [MIGHOST_EVENT_DONE] = hear_done,
+    [MIGHOST_EVENT_FAILED] = hear_failed,
+    [MIGHOST_EVENT_SKIPPED] = hear_skipped,
     [MIGHOST_EVENT_END] = NULL,
 };
 
@@ -296,7 +301,8 @@ static void add_error(struct page *page, const struct mig_err *err)
         render_text(page, COLOR_BOLD, err->where);
         buf_puts(page->out, ": ");
     }
-    render_text(page, COLOR_NONE, err->message[0] ? err->message : mighost_status_text(err->status));
+    render_text(page, COLOR_NONE,
+                err->message[0] ? err->message : mighost_status_text(err->status));
     if (err->sqlstate[0] && !strstr(err->message, err->sqlstate))
         render_format(page, COLOR_DIM, " (SQLSTATE %s)", err->sqlstate);
     buf_putc(page->out, '\n');

@@ -137,8 +137,8 @@ static mig_status read_word(struct reader *reader, const char *word)
         return read_command(reader, word);
     if (settings->argument_count == ARGUMENTS_MAX ||
         !command->arguments[settings->argument_count].name)
-        return err_set(reader->err, MIG_E_USAGE, "one argument too many: '%s'; see `mighost help %s`",
-                       word, command->name);
+        return err_set(reader->err, MIG_E_USAGE,
+                       "one argument too many: '%s'; see `mighost help %s`", word, command->name);
     settings->arguments[settings->argument_count++] = word;
     return MIG_OK;
 }
@@ -242,9 +242,8 @@ static void read_flags_left(struct reader *reader)
 {
     for (; *reader->next && strcmp(*reader->next, "--") != 0; reader->next++) {
         const char *word = *reader->next;
-        enum option_id id = strncmp(word, "--", 2) == 0
-                                ? option_by_name(word + 2, strlen(word + 2))
-                                : OPTION_COUNT;
+        enum option_id id =
+            strncmp(word, "--", 2) == 0 ? option_by_name(word + 2, strlen(word + 2)) : OPTION_COUNT;
 
         if (id == OPT_JSON || id == OPT_EVENTS)
             take_flag(reader, id);

@@ -9,11 +9,11 @@
 
 #include <string.h>
 
-#define COLUMN_GAP  2
+#define COLUMN_GAP 2
 #define FIELD_WIDTH 13
 
 static const char *const color_codes[] = {
-    [COLOR_NONE] = "",         [COLOR_RED] = "\033[31m", [COLOR_GREEN] = "\033[32m",
+    [COLOR_NONE] = "",           [COLOR_RED] = "\033[31m", [COLOR_GREEN] = "\033[32m",
     [COLOR_YELLOW] = "\033[33m", [COLOR_DIM] = "\033[2m",  [COLOR_BOLD] = "\033[1m",
 };
 

@@ -12,10 +12,10 @@
 
 #include <string.h>
 
-#define CONFIG_FILE     "mighost.ini"
-#define ID_DIGITS_MAX   18
-#define LIST_SEPARATOR  ',' /* between the values of a list in the environment */
-#define DEFAULT_ORIGIN  "the default"
+#define CONFIG_FILE "mighost.ini"
+#define ID_DIGITS_MAX 18
+#define LIST_SEPARATOR ',' /* between the values of a list in the environment */
+#define DEFAULT_ORIGIN "the default"
 
 bool text_is_id(const char *text)
 {
@@ -67,8 +67,7 @@ static bool add_text(struct setting *setting, const char *text, const char *orig
 }
 
 /* MIGHOST_NAME; an empty variable is none. */
-static mig_status ask_environment(struct settings *settings, enum option_id id,
-                                  struct mig_err *err)
+static mig_status ask_environment(struct settings *settings, enum option_id id, struct mig_err *err)
 {
     const struct option_spec *spec = &option_specs[id];
     struct setting *setting = &settings->values[id];
@@ -176,9 +175,12 @@ static mig_status read_text(struct setting *setting, const char *text, struct mi
 }
 
 static mig_status (*const readers[])(struct setting *, const char *, struct mig_err *) = {
-    [OPTION_IS_FLAG] = read_flag,         [OPTION_IS_TEXT] = read_text,
-    [OPTION_IS_ID] = read_id,             [OPTION_IS_COUNT] = read_count,
-    [OPTION_IS_DURATION] = read_duration, [OPTION_IS_SIZE] = read_size,
+    [OPTION_IS_FLAG] = read_flag,
+    [OPTION_IS_TEXT] = read_text,
+    [OPTION_IS_ID] = read_id,
+    [OPTION_IS_COUNT] = read_count,
+    [OPTION_IS_DURATION] = read_duration,
+    [OPTION_IS_SIZE] = read_size,
     [OPTION_IS_LIST] = read_text,
 };
 
@@ -196,8 +198,8 @@ static mig_status read_values(struct settings *settings, enum option_id id, stru
 
 static mig_status resolve(struct settings *settings, enum option_id id, struct mig_err *err)
 {
-    mig_status (*const places[])(struct settings *, enum option_id, struct mig_err *) = {
-        ask_environment, ask_file, ask_default};
+    mig_status (*const places[])(struct settings *, enum option_id,
+                                 struct mig_err *) = {ask_environment, ask_file, ask_default};
 
     for (size_t i = 0; i < sizeof places / sizeof places[0] && !settings->values[id].origin; i++)
         MIG_TRY(places[i](settings, id, err));
