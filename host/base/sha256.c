@@ -30,6 +30,22 @@ mig_status sha256_init(struct sha256 *hash, struct mig_err *err)
     return MIG_OK;
 }
 
+mig_status sha256_share(const struct sha256 *from, struct sha256 *hash, struct mig_err *err)
+{
+    struct sha256 made = {.failed = true};
+
+    if (from->method && EVP_MD_up_ref(from->method) == 1) {
+        made.method = from->method;
+        made.context = EVP_MD_CTX_new();
+    }
+    if (!made.context) {
+        sha256_clear(&made);
+        return err_set(err, MIG_E_NOMEM, "libcrypto cannot make a SHA-256 context");
+    }
+    *hash = made;
+    return MIG_OK;
+}
+
 void sha256_clear(struct sha256 *hash)
 {
     EVP_MD_CTX_free(hash->context);

@@ -23,6 +23,10 @@ struct sha256 {
 };
 
 MIG_MUST_USE mig_status sha256_init(struct sha256 *hash, struct mig_err *err);
+/* Another one that uses the algorithm `from` has found: cheap. `from` must
+ * outlive it. */
+MIG_MUST_USE mig_status sha256_share(const struct sha256 *from, struct sha256 *hash,
+                                     struct mig_err *err);
 void sha256_clear(struct sha256 *hash);
 
 void sha256_begin(struct sha256 *hash);

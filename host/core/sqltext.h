@@ -16,6 +16,8 @@
 #include "mig/driver.h"
 #include <stdbool.h>
 
+struct sha256;
+
 /* Where a text comes from: `data`, or bytes of an open file. */
 struct sql_source {
     const char *name; /* for messages: the file's name */
@@ -23,6 +25,9 @@ struct sql_source {
     int fd;           /* borrowed; read with pread() */
     int64_t offset;   /* of the first byte in the file */
     int64_t len;
+    /* Whose algorithm the checksums use; borrowed. NULL: a check looks it up
+     * anew, which costs half a millisecond, and a reader computes none. */
+    const struct sha256 *hash;
 };
 
 /* The `-- mig: key = value` lines before the first statement. */
@@ -101,8 +106,10 @@ mig_status sql_reader_next(struct sql_reader *reader, struct sql_statement *out,
  * whole text are left out. */
 mig_status sql_reader_chunk(struct sql_reader *reader, size_t max, struct sql_chunk *out,
                             struct mig_err *err);
-/* SHA-256 as in sql_facts, over all that was read; complete after the end. */
-void sql_reader_checksum(struct sql_reader *reader, unsigned char out[32]);
+/* SHA-256 as in sql_facts, once the reader has come to the end. MIG_E_MISUSE
+ * before that, and where the source names no `hash`. */
+mig_status sql_reader_checksum(const struct sql_reader *reader, unsigned char out[32],
+                               struct mig_err *err);
 
 /* Sets err->where to "name:line:column" of byte `offset` and puts the line
  * itself behind the message, cut to a readable length and escaped. */
