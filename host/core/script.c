@@ -67,8 +67,7 @@ mig_status script_run(const struct script *script, unsigned char checksum[32],
         MIG_TRY(run_chunk(script, &chunk, err));
     if (status < 0)
         return status;
-    sql_reader_checksum(reader, checksum);
-    return MIG_OK;
+    return sql_reader_checksum(reader, checksum, err);
 }
 
 mig_status script_run_statement(const struct script *script, const struct sql_statement *statement,
