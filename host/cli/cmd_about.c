@@ -37,15 +37,6 @@ static const struct form {
     {OPT_MARKDOWN, help_markdown},
 };
 
-static mig_status refuse_name(const char *name, struct mig_err *err)
-{
-    const char *near = command_nearest(name);
-
-    return err_set(err, MIG_E_USAGE, "unknown command '%s'%s%s%s", name,
-                   near ? "; did you mean '" : "; `mighost help` lists them", near ? near : "",
-                   near ? "'?" : "");
-}
-
 mig_status cmd_help(struct cli *cli, struct mig_err *err)
 {
     const char *name = cli_argument(cli);
@@ -58,7 +49,7 @@ mig_status cmd_help(struct cli *cli, struct mig_err *err)
         }
     }
     if (name && !command)
-        return refuse_name(name, err);
+        return command_refuse(name, err);
     if (command)
         help_command(&cli->out, command);
     else

@@ -5,6 +5,8 @@
  */
 #include "commands.h"
 
+#include "err.h"
+
 #include <string.h>
 
 const char *const group_titles[GROUP_COUNT] = {
@@ -48,11 +50,14 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-const char *command_nearest(const char *name)
+mig_status command_refuse(const char *name, struct mig_err *err)
 {
     const char *best = NULL;
 
     for (size_t i = 0; i < command_count; i++)
         best = nearer_name(name, best, commands[i].name);
-    return best;
+    if (best)
+        return err_set(err, MIG_E_USAGE, "unknown command \"%s\"; did you mean \"%s\"?", name,
+                       best);
+    return err_set(err, MIG_E_USAGE, "unknown command \"%s\"; `mighost help` lists them", name);
 }

@@ -57,7 +57,8 @@ extern const size_t command_count;
 
 /* NULL where there is no such command. */
 const struct command *command_find(const char *name);
-const char *command_nearest(const char *name);
+/* The usage error for a name that is none, with the name nearest to it. */
+mig_status command_refuse(const char *name, struct mig_err *err);
 
 /* The functions of the table, one a file or a few. */
 mig_status cmd_new(struct cli *cli, struct mig_err *err);

@@ -39,7 +39,7 @@ static mig_status check_parameters(const char *const *params, struct mig_err *er
         const char *sign = strchr(*params, '=');
 
         if (!sign || sign == *params)
-            return err_set(err, MIG_E_USAGE, "--set: '%s' is not KEY=VALUE", *params);
+            return err_set(err, MIG_E_USAGE, "--set: a parameter is not KEY=VALUE");
     }
     return MIG_OK;
 }
@@ -77,7 +77,7 @@ mig_status cli_options(struct cli *cli, struct mighost_options *out, struct mig_
     for (size_t i = 0; accepted[i]; i++)
         if (!text_is_id(accepted[i]))
             return err_set(err, MIG_E_USAGE,
-                           "--accept-changed: '%s' is not an id; an id is 1 to 18 digits",
+                           "--accept-changed: \"%s\" is not an id; an id is 1 to 18 digits",
                            accepted[i]);
     *out = (struct mighost_options){
         .size = sizeof *out,

@@ -155,7 +155,7 @@ void help_completion(struct buf *out)
     buf_puts(out, "# bash completion for mighost; made by `mighost help --completion`\n"
                   "_mighost() {\n"
                   "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-                  "    local command= word commands=\"");
+                  "    local word command='' commands=\"");
     for (size_t i = 0; i < command_count; i++)
         buf_printf(out, "%s%s", i ? " " : "", commands[i].name);
     buf_puts(out, "\"\n    local options=\"");

@@ -53,10 +53,11 @@ static char *read_line(char *line, int size, void *user)
 static mig_status refuse_key(struct reading *reading, const char *key)
 {
     const char *near = option_nearest(key);
-    bool usable = near && option_specs[option_by_name(near, strlen(near))].key;
 
-    return err_set(reading->err, MIG_E_USAGE, "unknown key '%s'%s%s%s", key,
-                   usable ? "; did you mean '" : "", usable ? near : "", usable ? "'?" : "");
+    if (near && option_specs[option_by_name(near, strlen(near))].key)
+        return err_set(reading->err, MIG_E_USAGE, "unknown key \"%s\"; did you mean \"%s\"?", key,
+                       near);
+    return err_set(reading->err, MIG_E_USAGE, "unknown key \"%s\"", key);
 }
 
 static mig_status add_entry(struct reading *reading, const char *section, const char *key,
@@ -68,7 +69,7 @@ static mig_status add_entry(struct reading *reading, const char *section, const 
 
     if (!*section)
         return err_set(reading->err, MIG_E_USAGE,
-                       "'%s' stands before any section; put [" INI_DEFAULT_SECTION "] above it",
+                       "\"%s\" stands before any section; put [" INI_DEFAULT_SECTION "] above it",
                        key);
     if (option == OPTION_COUNT)
         return refuse_key(reading, key);
@@ -114,8 +115,8 @@ static mig_status parse(struct reading *reading)
         return err_errno(reading->err, MIG_E_USAGE, errno, "reading %s", reading->path);
     if (line > 0) {
         reading->line = line;
-        return fault(reading,
-                     err_set(reading->err, MIG_E_USAGE, "neither 'key = value' nor '[section]'"));
+        return fault(reading, err_set(reading->err, MIG_E_USAGE,
+                                      "neither \"key = value\" nor \"[section]\""));
     }
     return MIG_OK;
 }

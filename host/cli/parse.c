@@ -114,18 +114,18 @@ static mig_status read_letters(struct reader *reader, char *word)
     return MIG_OK;
 }
 
+/* A URL in the wrong place may hold a password: it is not repeated. */
+static mig_status refuse_url(struct reader *reader)
+{
+    return err_set(reader->err, MIG_E_USAGE, "a database URL stands alone; write -d URL");
+}
+
 static mig_status read_command(struct reader *reader, const char *word)
 {
-    const char *near = command_nearest(word);
-
     reader->settings->command = command_find(word);
     if (reader->settings->command)
         return MIG_OK;
-    if (near)
-        return err_set(reader->err, MIG_E_USAGE, "unknown command '%s'; did you mean '%s'?", word,
-                       near);
-    return err_set(reader->err, MIG_E_USAGE, "unknown command '%s'; `mighost help` lists them",
-                   word);
+    return strstr(word, "://") ? refuse_url(reader) : command_refuse(word, reader->err);
 }
 
 static mig_status read_word(struct reader *reader, const char *word)
@@ -135,10 +135,12 @@ static mig_status read_word(struct reader *reader, const char *word)
 
     if (!command)
         return read_command(reader, word);
+    if (strstr(word, "://"))
+        return refuse_url(reader);
     if (settings->argument_count == ARGUMENTS_MAX ||
         !command->arguments[settings->argument_count].name)
         return err_set(reader->err, MIG_E_USAGE,
-                       "one argument too many: '%s'; see `mighost help %s`", word, command->name);
+                       "one argument too many: \"%s\"; see `mighost help %s`", word, command->name);
     settings->arguments[settings->argument_count++] = word;
     return MIG_OK;
 }
@@ -152,10 +154,10 @@ static mig_status check_argument(const struct command *command, const struct arg
     if (!given)
         return MIG_OK;
     if (argument->type == ARGUMENT_ID && !text_is_id(given))
-        return err_set(err, MIG_E_USAGE, "'%s' is not an id; an id is 1 to 18 digits", given);
+        return err_set(err, MIG_E_USAGE, "\"%s\" is not an id; an id is 1 to 18 digits", given);
     if (argument->type == ARGUMENT_DIRECTION && strcmp(given, "up") != 0 &&
         strcmp(given, "down") != 0)
-        return err_set(err, MIG_E_USAGE, "'%s' is neither 'up' nor 'down'", given);
+        return err_set(err, MIG_E_USAGE, "\"%s\" is neither up nor down", given);
     return MIG_OK;
 }
 

@@ -138,14 +138,14 @@ static mig_status read_flag(struct setting *setting, const char *text, struct mi
             return MIG_OK;
         }
     }
-    return err_set(err, MIG_E_USAGE, "'%s' is neither 'yes' nor 'no'", text);
+    return err_set(err, MIG_E_USAGE, "\"%s\" is neither yes nor no", text);
 }
 
 static mig_status read_count(struct setting *setting, const char *text, struct mig_err *err)
 {
     if (text_parse_int(text, 1, INT32_MAX, &setting->number))
         return MIG_OK;
-    return err_set(err, MIG_E_USAGE, "'%s' is not a number from 1 to %d", text, INT32_MAX);
+    return err_set(err, MIG_E_USAGE, "\"%s\" is not a number from 1 to %d", text, INT32_MAX);
 }
 
 static mig_status read_id(struct setting *setting, const char *text, struct mig_err *err)
@@ -153,7 +153,7 @@ static mig_status read_id(struct setting *setting, const char *text, struct mig_
     (void)setting;
     if (text_is_id(text))
         return MIG_OK;
-    return err_set(err, MIG_E_USAGE, "'%s' is not an id; an id is 1 to 18 digits", text);
+    return err_set(err, MIG_E_USAGE, "\"%s\" is not an id; an id is 1 to 18 digits", text);
 }
 
 static mig_status read_duration(struct setting *setting, const char *text, struct mig_err *err)
@@ -215,10 +215,11 @@ static mig_status load_file(struct settings *settings, struct mig_err *err)
     if (status == MIG_E_NOTFOUND && path)
         return err_wrap(err, "%s", settings->values[OPT_CONFIG].origin);
     if (status == MIG_E_NOTFOUND && environment)
-        return err_set(err, MIG_E_USAGE,
-                       "the environment '%s' is asked for (%s), but there is no %s here; name the "
-                       "file with --config",
-                       environment, settings->values[OPT_ENVIRONMENT].origin, CONFIG_FILE);
+        return err_set(
+            err, MIG_E_USAGE,
+            "the environment \"%s\" is asked for (%s), but there is no %s here; name the "
+            "file with --config",
+            environment, settings->values[OPT_ENVIRONMENT].origin, CONFIG_FILE);
     if (status == MIG_E_NOTFOUND)
         return MIG_OK;
     if (status == MIG_OK && environment && !ini_has_section(&settings->ini, environment))
