@@ -98,7 +98,7 @@ static size_t distance(const char *a, const char *b)
 const char *nearer_name(const char *typed, const char *best, const char *candidate)
 {
     size_t far = distance(typed, candidate);
-    size_t allowed = strlen(candidate) < 5 ? 1 : 2;
+    size_t allowed = strlen(candidate) < 4 ? 1 : 2;
 
     if (strlen(typed) >= 3 && strncmp(typed, candidate, strlen(typed)) == 0)
         far = 0;

@@ -10,7 +10,7 @@
 
 #include "arena.h"
 #include "commands.h"
-#include "ini.h"
+#include "ini_file.h"
 #include "options.h"
 #include "vec.h"
 

@@ -4,7 +4,7 @@
  * not hand them on, and refuses one that is longer than inih would take, so
  * that no value is ever cut. The first fault found ends it, with file and line.
  */
-#include "ini.h"
+#include "ini_file.h"
 
 #include "err.h"
 

@@ -4,8 +4,8 @@
  * key of every section must be one of the table of options; what a value means
  * is not looked at here. Values may hold secrets: no message shows one.
  */
-#ifndef MIGHOST_CLI_INI_H
-#define MIGHOST_CLI_INI_H
+#ifndef MIGHOST_CLI_INI_FILE_H
+#define MIGHOST_CLI_INI_FILE_H
 
 #include "arena.h"
 #include "options.h"
