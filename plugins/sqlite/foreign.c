@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Foreign keys while enforcement is off: the tables that a transaction's
+ * statements could break are checked just before the first of them is written
+ * and again before COMMIT; violations that were not there before fail it.
+ * Which tables those are follows from the writes that the authorizer notes and
+ * from the edges of the schema, read once and kept up to date, so that a
+ * migration costs what it touches and not what the database holds. A database
+ * without foreign keys costs one comparison a write.
+ */
+#include "conn.h"
+
+#include <strings.h>
+
+enum { LISTED = 10 }; /* violations named in the message */
+
+static const char edges_of_all[] =
+    "SELECT m.name, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT p.name FROM "
+    "pragma_table_info(f.\"table\", 'main') AS p WHERE p.pk = f.seq + 1)) "
+    "FROM main.sqlite_schema AS m JOIN pragma_foreign_key_list(m.name, 'main') AS f "
+    "WHERE m.type = 'table'";
+
+static const char edges_of_one[] =
+    "SELECT ?1, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT p.name FROM "
+    "pragma_table_info(f.\"table\", 'main') AS p WHERE p.pk = f.seq + 1)) "
+    "FROM pragma_foreign_key_list(?1, 'main') AS f";
+
+/* Room for one more item of a growing array; NULL when there is no memory. */
+static void *grow(void *items, size_t count, size_t *room, size_t size)
+{
+    size_t wanted = *room ? 2 * *room : 8;
+    void *grown;
+
+    if (count < *room)
+        return items;
+    grown = realloc(items, wanted * size);
+    if (grown)
+        *room = wanted;
+    return grown;
+}
+
+static char *copy_text(const char *text)
+{
+    return text ? strdup(text) : NULL;
+}
+
+void touches_clear(struct touches *touches)
+{
+    size_t i;
+
+    for (i = 0; i < touches->count; i++) {
+        free(touches->items[i].table);
+        free(touches->items[i].column);
+    }
+    touches->count = 0;
+}
+
+static void edges_clear(struct foreign *foreign)
+{
+    size_t i;
+
+    for (i = 0; i < foreign->edge_count; i++) {
+        free(foreign->edges[i].child);
+        free(foreign->edges[i].parent);
+        free(foreign->edges[i].from);
+        free(foreign->edges[i].to);
+    }
+    foreign->edge_count = 0;
+    foreign->known = false;
+    foreign->serial++;
+}
+
+static void tables_clear(struct foreign *foreign)
+{
+    size_t i;
+
+    for (i = 0; i < foreign->table_count; i++) {
+        free(foreign->tables[i].table);
+        free(foreign->tables[i].hashes);
+    }
+    foreign->table_count = 0;
+}
+
+void foreign_forget(struct mig_conn *conn)
+{
+    edges_clear(&conn->foreign);
+    tables_clear(&conn->foreign);
+    conn->foreign.watching = false;
+    conn->foreign.everything = false;
+}
+
+void foreign_clear(struct mig_conn *conn)
+{
+    struct foreign *foreign = &conn->foreign;
+
+    foreign_forget(conn);
+    touches_clear(&foreign->noted);
+    sqlite3_finalize(foreign->read_version);
+    free(foreign->edges);
+    free(foreign->tables);
+    free(foreign->noted.items);
+    *foreign = (struct foreign){.serial = foreign->serial + 1};
+}
+
+/* Called by the authorizer, for every write of every statement. */
+void foreign_note(struct mig_conn *conn, enum touch_kind kind, const char *table,
+                  const char *column)
+{
+    struct foreign *foreign = &conn->foreign;
+    bool schema = kind == TOUCH_CREATE || kind == TOUCH_ALTER || kind == TOUCH_DROP;
+    struct touch *grown;
+    struct touch touch;
+
+    if (!table || strncasecmp(table, "sqlite_", 7) == 0)
+        return;
+    if (foreign->known && !foreign->edge_count && !schema)
+        return;
+    grown = (struct touch *)grow(foreign->noted.items, foreign->noted.count, &foreign->noted.room,
+                                 sizeof *grown);
+    if (grown) {
+        foreign->noted.items = grown;
+        touch = (struct touch){kind, copy_text(table), copy_text(column)};
+        if (touch.table && (touch.column || !column)) {
+            grown[foreign->noted.count++] = touch;
+            return;
+        }
+        free(touch.table);
+        free(touch.column);
+    }
+    foreign->everything = true;
+}
+
+void foreign_begin(struct mig_conn *conn, bool enforced)
+{
+    conn->foreign.serial++;
+    conn->foreign.watching = !enforced;
+    conn->foreign.compared = false;
+    conn->foreign.everything = false;
+}
+
+static mig_status edge_add(struct foreign *foreign, sqlite3_stmt *row, struct mig_err *err)
+{
+    struct edge *grown = (struct edge *)grow(foreign->edges, foreign->edge_count,
+                                             &foreign->edge_room, sizeof *grown);
+    struct edge *edge;
+
+    foreign->serial++;
+    if (!grown)
+        return fault_nomem(err);
+    foreign->edges = grown;
+    edge = &grown[foreign->edge_count++];
+    edge->child = copy_text((const char *)sqlite3_column_text(row, 0));
+    edge->parent = copy_text((const char *)sqlite3_column_text(row, 1));
+    edge->from = copy_text((const char *)sqlite3_column_text(row, 2));
+    edge->to = copy_text((const char *)sqlite3_column_text(row, 3));
+    return edge->child && edge->parent && edge->from ? MIG_OK : fault_nomem(err);
+}
+
+/* Adds the edges of `table`, or of every table when it is NULL. */
+static mig_status edges_read(struct mig_conn *conn, const char *table, struct mig_err *err)
+{
+    AUTO(stmt) sqlite3_stmt *stmt = NULL;
+    mig_status status = MIG_OK;
+    int rc;
+
+    conn->in_driver = true;
+    rc = sqlite3_prepare_v2(conn->db, table ? edges_of_one : edges_of_all, -1, &stmt, NULL);
+    if (rc == SQLITE_OK && table)
+        rc = sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        while (status == MIG_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+            status = edge_add(&conn->foreign, stmt, err);
+    conn->in_driver = false;
+    if (status == MIG_OK && rc != SQLITE_DONE)
+        status = fault_report(conn, rc, err);
+    return status;
+}
+
+/* After `table` was made or dropped: its edges alone are read again. */
+static mig_status edges_renew(struct mig_conn *conn, const char *table, struct mig_err *err)
+{
+    struct foreign *foreign = &conn->foreign;
+    size_t i = 0;
+
+    while (i < foreign->edge_count) {
+        struct edge *edge = &foreign->edges[i];
+
+        if (strcasecmp(edge->child, table) != 0) {
+            i++;
+            continue;
+        }
+        free(edge->child);
+        free(edge->parent);
+        free(edge->from);
+        free(edge->to);
+        *edge = foreign->edges[--foreign->edge_count];
+    }
+    return edges_read(conn, table, err);
+}
+
+/* Another connection's commit shows in data_version: what we knew is stale. */
+static mig_status compare_version(struct mig_conn *conn, struct mig_err *err)
+{
+    struct foreign *foreign = &conn->foreign;
+    int64_t version;
+    int rc = SQLITE_OK;
+
+    if (foreign->compared)
+        return MIG_OK;
+    conn->in_driver = true;
+    if (!foreign->read_version)
+        rc = sqlite3_prepare_v3(conn->db, "PRAGMA main.data_version", -1, SQLITE_PREPARE_PERSISTENT,
+                                &foreign->read_version, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(foreign->read_version);
+    version = sqlite3_column_int64(foreign->read_version, 0);
+    sqlite3_reset(foreign->read_version);
+    conn->in_driver = false;
+    if (rc != SQLITE_ROW)
+        return fault_report(conn, rc, err);
+    if (version != foreign->data_version) {
+        edges_clear(foreign);
+        tables_clear(foreign);
+    }
+    foreign->data_version = version;
+    foreign->compared = true;
+    return MIG_OK;
+}
+
+static mig_status edges_ensure(struct mig_conn *conn, struct mig_err *err)
+{
+    mig_status status = compare_version(conn, err);
+
+    if (status != MIG_OK || conn->foreign.known)
+        return status;
+    edges_clear(&conn->foreign);
+    status = edges_read(conn, NULL, err);
+    conn->foreign.known = status == MIG_OK;
+    return status;
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
+    return (hash ^ 0xff) * 0x100000001b3U;
+}
+
+/* One violation: its table, the row, the table that it refers to. */
+static uint64_t hash_row(sqlite3_stmt *row)
+{
+    const char *child = (const char *)sqlite3_column_text(row, 0);
+    const char *parent = (const char *)sqlite3_column_text(row, 2);
+    uint64_t hash = hash_text(0xcbf29ce484222325U, child ? child : "");
+
+    hash = hash_text(hash, parent ? parent : "");
+    return (hash ^ (uint64_t)sqlite3_column_int64(row, 1)) * 0x100000001b3U;
+}
+
+static int compare_hashes(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+static mig_status hash_add(struct checked *checked, uint64_t hash, struct mig_err *err)
+{
+    uint64_t *grown =
+        (uint64_t *)grow(checked->hashes, checked->count, &checked->room, sizeof *grown);
+
+    if (!grown)
+        return fault_nomem(err);
+    checked->hashes = grown;
+    grown[checked->count++] = hash;
+    return MIG_OK;
+}
+
+/* Compiles the check of one table; `*out` is NULL when it is gone. */
+static mig_status check_prepare(struct mig_conn *conn, const char *table, sqlite3_stmt **out,
+                                struct mig_err *err)
+{
+    char *sql;
+    int rc;
+
+    *out = NULL;
+    if (sqlite3_table_column_metadata(conn->db, "main", table, NULL, NULL, NULL, NULL, NULL,
+                                      NULL) != SQLITE_OK)
+        return MIG_OK;
+    sql = sqlite3_mprintf("PRAGMA main.foreign_key_check(\"%w\")", table);
+    if (!sql)
+        return fault_nomem(err);
+    rc = sqlite3_prepare_v2(conn->db, sql, -1, out, NULL);
+    sqlite3_free(sql);
+    return rc == SQLITE_OK ? MIG_OK : fault_report(conn, rc, err);
+}
+
+/* A row of the check, or the mismatch that makes a foreign key unusable. */
+struct report {
+    struct checked *before; /* NULL: take all violations as they are */
+    struct checked *now;
+    char *text;
+    size_t size;
+    size_t used;
+    size_t fresh; /* violations that were not there before */
+};
+
+/* Whether `hash` is among the earlier violations. */
+static bool excused(const struct checked *before, uint64_t hash)
+{
+    size_t low = 0;
+    size_t high = before->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (before->hashes[middle] < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < before->count && before->hashes[low] == hash;
+}
+
+MIG_PRINTF(2, 3)
+static void report_list(struct report *report, const char *format, ...)
+{
+    va_list args;
+    int n;
+
+    if (report->fresh++ >= LISTED || report->used >= report->size)
+        return;
+    if (report->fresh > 1)
+        report->used +=
+            (size_t)snprintf(report->text + report->used, report->size - report->used, ", ");
+    if (report->used >= report->size)
+        return;
+    va_start(args, format);
+    n = vsnprintf(report->text + report->used, report->size - report->used, format, args);
+    va_end(args);
+    report->used += n > 0 ? (size_t)n : 0;
+}
+
+static void report_row(struct report *report, sqlite3_stmt *row)
+{
+    const char *child = (const char *)sqlite3_column_text(row, 0);
+    const char *parent = (const char *)sqlite3_column_text(row, 2);
+
+    if (sqlite3_column_type(row, 1) == SQLITE_NULL)
+        report_list(report, "a row of %s without its parent in %s", child, parent);
+    else
+        report_list(report, "%s row %lld without its parent in %s", child,
+                    (long long)sqlite3_column_int64(row, 1), parent);
+}
+
+/* Rows without a rowid hash alike: there the number of them must not grow. */
+static void report_more(struct report *report)
+{
+    const struct checked *before = report->before;
+    const struct checked *now = report->now;
+    size_t i = 0;
+    size_t j = 0;
+
+    while (i < before->count && j < now->count) {
+        uint64_t hash = now->hashes[j];
+        size_t was = 0;
+        size_t is = 0;
+
+        for (; i < before->count && before->hashes[i] <= hash; i++)
+            was += before->hashes[i] == hash;
+        for (; j < now->count && now->hashes[j] == hash; j++)
+            is++;
+        if (was && is > was)
+            report_list(report, "%zu more of %s than before", is - was, now->table);
+    }
+}
+
+/* Checks one table into `report->now`, and against `report->before`. */
+static mig_status check_table(struct mig_conn *conn, const char *table, struct report *report,
+                              struct mig_err *err)
+{
+    AUTO(stmt) sqlite3_stmt *stmt = NULL;
+    mig_status status = check_prepare(conn, table, &stmt, err);
+    int rc = SQLITE_DONE;
+
+    while (status == MIG_OK && stmt && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+        uint64_t hash = hash_row(stmt);
+
+        if (report->before && !excused(report->before, hash))
+            report_row(report, stmt);
+        status = hash_add(report->now, hash, err);
+    }
+    if (status == MIG_OK && rc == SQLITE_ERROR) { /* "foreign key mismatch" */
+        uint64_t hash = hash_text(0, table);
+
+        if (report->before && !excused(report->before, hash))
+            report_list(report, "%s", sqlite3_errmsg(conn->db));
+        status = hash_add(report->now, hash, err);
+    } else if (status == MIG_OK && rc != SQLITE_DONE) {
+        status = fault_report(conn, rc, err);
+    }
+    if (report->now->count)
+        qsort(report->now->hashes, report->now->count, sizeof *report->now->hashes, compare_hashes);
+    return status;
+}
+
+/* The record of `table`; a new one begins empty. */
+static struct checked *table_find(struct foreign *foreign, const char *table, bool *made)
+{
+    struct checked *grown;
+    size_t i;
+
+    *made = false;
+    for (i = 0; i < foreign->table_count; i++)
+        if (strcasecmp(foreign->tables[i].table, table) == 0)
+            return &foreign->tables[i];
+    grown = (struct checked *)grow(foreign->tables, foreign->table_count, &foreign->table_room,
+                                   sizeof *grown);
+    if (!grown)
+        return NULL;
+    foreign->tables = grown;
+    grown[foreign->table_count] = (struct checked){.table = strdup(table)};
+    if (!grown[foreign->table_count].table)
+        return NULL;
+    *made = true;
+    return &grown[foreign->table_count++];
+}
+
+/* Before `table` can change: remember what is wrong with it already. */
+static mig_status table_watch(struct mig_conn *conn, const char *table, struct mig_err *err)
+{
+    struct report report = {0};
+    mig_status status = MIG_OK;
+    bool made;
+
+    report.now = table_find(&conn->foreign, table, &made);
+    if (!report.now)
+        return fault_nomem(err);
+    if (made)
+        status = check_table(conn, report.now->table, &report, err);
+    if (made && status != MIG_OK) {
+        free(report.now->table);
+        free(report.now->hashes);
+        conn->foreign.table_count--;
+        return status;
+    }
+    report.now->pending = true;
+    return MIG_OK;
+}
+
+static bool same_column(const char *touched, const char *column)
+{
+    return !touched || !column || strcasecmp(touched, column) == 0 ||
+           strcasecmp(touched, "ROWID") == 0;
+}
+
+/* Whether the write can leave a row of the edge's child without a parent. */
+static bool edge_threatened(const struct edge *edge, const struct touch *touch, bool replaces)
+{
+    bool child = strcasecmp(edge->child, touch->table) == 0;
+    bool parent = strcasecmp(edge->parent, touch->table) == 0;
+
+    switch (touch->kind) {
+    case TOUCH_INSERT: return child || (parent && replaces);
+    case TOUCH_UPDATE:
+        return (child && same_column(touch->column, edge->from)) ||
+               (parent && (replaces || same_column(touch->column, edge->to)));
+    case TOUCH_DELETE:
+    case TOUCH_DROP: return parent;
+    case TOUCH_ALTER: return child;
+    case TOUCH_CREATE: break;
+    }
+    return false;
+}
+
+static bool has_kind(const struct touches *touches, enum touch_kind kind)
+{
+    size_t i;
+
+    for (i = 0; i < touches->count; i++)
+        if (touches->items[i].kind == kind)
+            return true;
+    return false;
+}
+
+/* Renaming moves edges from name to name: then every table is watched. */
+static bool renames(const struct touches *touches, const char *sql)
+{
+    return has_kind(touches, TOUCH_ALTER) && strcasestr(sql, "rename");
+}
+
+mig_status foreign_before(struct mig_conn *conn, const struct touches *touches, const char *sql,
+                          struct mig_err *err)
+{
+    struct foreign *foreign = &conn->foreign;
+    mig_status status = MIG_OK;
+    bool replaces;
+    bool refers;
+    bool all;
+    size_t i;
+    size_t j;
+
+    if (!touches->count)
+        return MIG_OK;
+    if (!foreign->watching || !tx_open(conn)) {
+        tables_clear(foreign); /* what they are after this write is not known */
+        return MIG_OK;
+    }
+    status = edges_ensure(conn, err);
+    refers = has_kind(touches, TOUCH_ALTER) && strcasestr(sql, "references");
+    if (status != MIG_OK || (!foreign->edge_count && !refers))
+        return status;
+    replaces = strcasestr(sql, "replace") != NULL;
+    all = renames(touches, sql);
+    foreign->everything |= all;
+    conn->in_driver = true;
+    for (i = 0; status == MIG_OK && i < touches->count; i++) {
+        if (refers && touches->items[i].kind == TOUCH_ALTER)
+            status = table_watch(conn, touches->items[i].table, err);
+        for (j = 0; status == MIG_OK && j < foreign->edge_count; j++)
+            if (all || edge_threatened(&foreign->edges[j], &touches->items[i], replaces))
+                status = table_watch(conn, foreign->edges[j].child, err);
+    }
+    conn->in_driver = false;
+    return status;
+}
+
+mig_status foreign_after(struct mig_conn *conn, const struct touches *touches, const char *sql,
+                         struct mig_err *err)
+{
+    struct foreign *foreign = &conn->foreign;
+    bool refers;
+    size_t i;
+
+    if (!touches->count || !foreign->known)
+        return MIG_OK;
+    refers = foreign->edge_count || strcasestr(sql, "references");
+    for (i = 0; refers && i < touches->count; i++) {
+        const struct touch *touch = &touches->items[i];
+        mig_status status = MIG_OK;
+
+        if (touch->kind == TOUCH_ALTER)
+            edges_clear(foreign);
+        else if ((touch->kind == TOUCH_CREATE && strcasestr(sql, "references")) ||
+                 touch->kind == TOUCH_DROP)
+            status = edges_renew(conn, touch->table, err);
+        if (status != MIG_OK || !foreign->known)
+            return status;
+    }
+    return MIG_OK;
+}
+
+void foreign_watch_all(struct mig_conn *conn)
+{
+    struct foreign *foreign = &conn->foreign;
+    mig_status status = MIG_OK;
+    size_t i;
+
+    if (!foreign->watching || !tx_open(conn)) {
+        tables_clear(foreign);
+        edges_clear(foreign);
+        return;
+    }
+    status = edges_ensure(conn, NULL);
+    conn->in_driver = true;
+    for (i = 0; status == MIG_OK && i < foreign->edge_count; i++)
+        status = table_watch(conn, foreign->edges[i].child, NULL);
+    conn->in_driver = false;
+    foreign->everything = true;
+    edges_clear(foreign); /* to be read again at the end */
+}
+
+/* After a rename: the tables are those of the edges as they are now. */
+static mig_status watch_everything(struct mig_conn *conn, struct mig_err *err)
+{
+    struct foreign *foreign = &conn->foreign;
+    mig_status status = edges_ensure(conn, err);
+    size_t i;
+
+    for (i = 0; status == MIG_OK && i < foreign->edge_count; i++) {
+        bool made;
+        struct checked *table = table_find(foreign, foreign->edges[i].child, &made);
+
+        if (!table)
+            return fault_nomem(err);
+        table->pending = true;
+    }
+    return status;
+}
+
+static mig_status recheck(struct mig_conn *conn, struct checked *checked, struct report *report,
+                          struct mig_err *err)
+{
+    struct checked now = {.table = checked->table};
+    mig_status status;
+
+    report->before = checked;
+    report->now = &now;
+    status = check_table(conn, checked->table, report, err);
+    if (status == MIG_OK)
+        report_more(report);
+    free(checked->hashes);
+    *checked = now;
+    return status;
+}
+
+mig_status foreign_check(struct mig_conn *conn, struct mig_err *err)
+{
+    struct foreign *foreign = &conn->foreign;
+    char text[1024] = "";
+    struct report report = {.text = text, .size = sizeof text};
+    mig_status status = MIG_OK;
+    size_t i;
+
+    if (foreign->watching && foreign->everything)
+        status = watch_everything(conn, err);
+    conn->in_driver = true;
+    for (i = 0; status == MIG_OK && foreign->watching && i < foreign->table_count; i++)
+        if (foreign->tables[i].pending)
+            status = recheck(conn, &foreign->tables[i], &report, err);
+    conn->in_driver = false;
+    foreign->watching = false;
+    if (status != MIG_OK || !report.fresh)
+        return status;
+    return mig_err_set(err, MIG_E_CONSTRAINT, "foreign keys would be broken, %zu %s: %s%s",
+                       report.fresh, report.fresh == 1 ? "row" : "rows", text,
+                       report.fresh > LISTED ? ", and others" : "");
+}
