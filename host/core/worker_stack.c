@@ -2,8 +2,8 @@
 /*
  * Owns the symbolizing process for as long as it runs, which is bounded: what
  * it has not said within the deadline stays an offset. Its answer is one line
- * a frame, "function TAB file:line", either of them possibly empty. Knows
- * nothing of why the module was stopped.
+ * a frame, "function TAB file:line", either of them possibly empty, with those
+ * that it is inlined into behind it. Knows nothing of why it was stopped.
  */
 #include "worker_stack.h"
 
@@ -21,6 +21,7 @@
 #define SYMBOLIZER "mighost-symbolize"
 #define SYMBOLIZE_MS 5000
 #define ARGUMENT_SIZE (WIRE_OBJECT_NAME + 24)
+#define NAMED_FRAMES (2 * WIRE_FRAMES) /* with those that are inlined */
 #define CLAUSE_FRAMES 4
 #define MODULE_OBJECT "/proc/self/fd/"
 
@@ -110,21 +111,33 @@ static void ask(const struct wire_stack *stack, const struct worker_job *job, st
     close(ends[0]);
 }
 
-/* The next line of the answer, cut at its tab; past the end, empty ones. */
-static void take_line(const char **at, struct named_frame *frame)
+/* Copies the piece up to the next tab or line end, and steps over a tab. */
+static void take_piece(const char **at, char *out, size_t size)
 {
-    size_t len = strcspn(*at, "\n");
-    size_t name = strcspn(*at, "\t\n");
+    size_t len = strcspn(*at, "\t\n");
     char text[512];
 
-    snprintf(text, sizeof text, "%.*s", (int)(name < 500 ? name : 500), *at);
-    db_clean_text(frame->function, sizeof frame->function, text);
-    if (name < len) {
-        snprintf(text, sizeof text, "%.*s", (int)(len - name - 1 < 500 ? len - name - 1 : 500),
-                 *at + name + 1);
-        db_clean_text(frame->place, sizeof frame->place, text);
-    }
-    *at += len + ((*at)[len] == '\n');
+    snprintf(text, sizeof text, "%.*s", (int)(len < sizeof text ? len : sizeof text - 1), *at);
+    db_clean_text(out, size, text);
+    *at += len + ((*at)[len] == '\t');
+}
+
+/* The next line of the answer: one frame, and those it is inlined into; past
+ * the end, an empty one. Returns how many there are. */
+static size_t take_line(const char **at, const struct named_frame *raw, struct named_frame *frames,
+                        size_t room)
+{
+    size_t count = 0;
+
+    do {
+        frames[count] = *raw;
+        take_piece(at, frames[count].function, sizeof frames->function);
+        take_piece(at, frames[count].place, sizeof frames->place);
+        count++;
+    } while (count < room && **at && **at != '\n');
+    *at += strcspn(*at, "\n");
+    *at += **at == '\n';
+    return count;
 }
 
 static void name_frame(const struct named_frame *frame, char *out, size_t size)
@@ -193,23 +206,26 @@ static void write_out(const struct named_frame *frames, size_t first, size_t end
 void worker_stack_describe(const struct wire_stack *stack, const struct worker_job *job,
                            char *lines, size_t lines_size, char *clause, size_t clause_size)
 {
-    AUTO(free) struct named_frame *frames = calloc(WIRE_FRAMES, sizeof *frames);
+    AUTO(free) struct named_frame *frames = calloc(NAMED_FRAMES, sizeof *frames);
     AUTO(buf) struct buf answer = {0};
     const char *at;
     size_t first, end;
+    size_t count = 0;
 
     lines[0] = clause[0] = '\0';
     if (!frames || !stack->frame_count)
         return;
     ask(stack, job, &answer);
     at = buf_text(&answer);
-    for (size_t i = 0; i < stack->frame_count; i++) {
+    for (size_t i = 0; i < stack->frame_count && count < NAMED_FRAMES; i++) {
         uint32_t object = stack->frames[i].object;
+        struct named_frame raw = {
+            .object = object == WIRE_NO_OBJECT ? "?" : stack->objects[object],
+            .offset = stack->frames[i].offset,
+        };
 
-        frames[i].object = object == WIRE_NO_OBJECT ? "?" : stack->objects[object];
-        frames[i].offset = stack->frames[i].offset;
-        take_line(&at, &frames[i]);
+        count += take_line(&at, &raw, frames + count, NAMED_FRAMES - count);
     }
-    choose(frames, stack->frame_count, stack->cause == WIRE_CAUSE_EXIT, &first, &end);
+    choose(frames, count, stack->cause == WIRE_CAUSE_EXIT, &first, &end);
     write_out(frames, first, end, lines, lines_size, clause, clause_size);
 }
