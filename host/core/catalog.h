@@ -9,6 +9,7 @@
 #ifndef MIGHOST_CATALOG_H
 #define MIGHOST_CATALOG_H
 
+#include "bundle_name.h" /* id_parse() */
 #include "sqltext.h"
 #include <mighost.h>
 
@@ -30,7 +31,7 @@ struct migration {
     struct sql_settings settings;
     bool has_down;
     bool has_verify;
-    unsigned char checksum[32]; /* of the up text, or of the module's bytes */
+    unsigned char checksum[32]; /* of the up text, or of a native module's bytes */
     struct catalog_part parts[CATALOG_ROLES];
     const struct mig_module *registered; /* MIGHOST_REGISTERED only */
 };
@@ -59,8 +60,5 @@ const struct migration *catalog_find(const struct catalog *catalog, uint64_t id)
 mig_status catalog_open_part(const struct catalog *catalog, const struct migration *migration,
                              enum catalog_role role, struct sql_source *source,
                              struct mig_err *err);
-
-/* Parses "1" .. 18 digits; MIG_E_USAGE otherwise. */
-mig_status id_parse(const char *text, uint64_t *out, struct mig_err *err);
 
 #endif

@@ -624,6 +624,8 @@ static mig_status inspect(const struct sql_source *source, uint32_t lexis, bool 
     reader.unchecked = header_only;
     MIG_TRY(reader_hash(&reader, err));
     MIG_TRY(examine(&reader, &facts, err));
+    if (header_only)
+        facts.statements = reader.lex.pos < reader.len; /* one begins here */
     MIG_TRY(drain(&reader, err));
     facts.wrapped = reader.wrapping.began;
     memcpy(facts.checksum, reader.checksum, sizeof facts.checksum);

@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads a folder's names once, sorts them by id, and makes a migration of each
+ * group of names that share one. Only up texts and modules are opened, for
+ * their header, note and checksum; other files are opened when they run. The
+ * folder stays open, so that every later opening is of the very same folder
+ * and cannot lead out of it. Everything else lives in one arena.
+ */
+#include "catalog.h"
+
+#include "arena.h"
+#include "fs.h"
+#include "note.h"
+#include "sha256.h"
+#include "sqlsettings.h"
+#include "text.h"
+#include "vec.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define SMALL_FILE 16384 /* read at once, into memory on the stack */
+
+/* A file of the bundle that belongs to a migration. */
+struct entry {
+    struct bundle_name name; /* pieces of `file` */
+    const char *file;
+    unsigned char type; /* DT_... of readdir() */
+};
+
+VEC_DEFINE(entries, struct entry);
+VEC_DEFINE(migrations, struct migration);
+VEC_DEFINE(warnings, const char *);
+
+struct store {
+    struct catalog catalog; /* first: what is handed out */
+    struct arena arena;
+    struct entries entries;
+    struct migrations migrations;
+    struct warnings warnings;
+    struct sha256 hash;
+    const char *folder;
+    const char *engine;
+    int dir;
+};
+
+/* The files of one id. */
+struct group {
+    const struct entry *files;
+    size_t count;
+    const struct entry *best[CATALOG_ROLES]; /* as this engine sees it */
+};
+
+static void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    entries_clear(&store->entries);
+    migrations_clear(&store->migrations);
+    warnings_clear(&store->warnings);
+    sha256_clear(&store->hash);
+    arena_clear(&store->arena);
+    if (store->dir >= 0)
+        close(store->dir);
+    free(store);
+}
+AUTO_POINTER(store, struct store, store_free)
+
+void catalog_free(struct catalog *catalog)
+{
+    store_free((struct store *)catalog);
+}
+
+MIG_PRINTF(3, 4)
+static mig_status warn(struct store *store, struct mig_err *err, const char *format, ...)
+{
+    AUTO(buf) struct buf text = {0};
+    const char **slot = warnings_add(&store->warnings);
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(&text, format, args);
+    va_end(args);
+    if (slot)
+        *slot = arena_strdup(&store->arena, buf_text(&text));
+    return slot && *slot && buf_ok(&text) ? MIG_OK : err_nomem(err);
+}
+
+/* ---- the folder's names ---------------------------------------------- */
+
+static mig_status check_type(const struct store *store, const char *file, unsigned char type,
+                             struct mig_err *err)
+{
+    if (type == DT_DIR)
+        return err_set(err, MIG_E_BUNDLE,
+                       "%s/%s is a folder, but named like a migration; rename or remove it",
+                       store->folder, file);
+    if (type != DT_REG && type != DT_LNK && type != DT_UNKNOWN)
+        return err_set(err, MIG_E_REFUSED,
+                       "%s/%s is neither a file nor a folder; only regular files can be "
+                       "migrations",
+                       store->folder, file);
+    return MIG_OK;
+}
+
+/* Of a link, or where the file system does not tell: what opening it shows. */
+static mig_status probe_type(const struct store *store, const char *file, unsigned char type,
+                             struct mig_err *err)
+{
+    AUTO(close) int fd = -1;
+    struct stat info;
+
+    if (type == DT_REG)
+        return MIG_OK;
+    if (fstatat(store->dir, file, &info, 0) == 0 && S_ISDIR(info.st_mode))
+        return check_type(store, file, DT_DIR, err);
+    return fs_open_beneath(store->dir, store->folder, file, &fd, err);
+}
+
+static mig_status warn_engine(struct store *store, const struct bundle_name *name, const char *file,
+                              struct mig_err *err)
+{
+    static const char *const known[] = {"sqlite", "postgres", "mysql", "mariadb"};
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strlen(known[i]) == name->engine_len &&
+            memcmp(known[i], name->engine, name->engine_len) == 0)
+            return MIG_OK;
+    return warn(store, err,
+                "%s is ignored: what stands between the last two dots before its ending, \"%.*s\", "
+                "is read as an engine; use underscores in a description",
+                file, (int)name->engine_len, name->engine);
+}
+
+static bool for_engine(const struct store *store, const struct bundle_name *name)
+{
+    return name->engine_len == strlen(store->engine) &&
+           memcmp(name->engine, store->engine, name->engine_len) == 0;
+}
+
+static mig_status add_entry(struct store *store, const struct dirent *found, struct mig_err *err)
+{
+    struct entry entry = {.type = found->d_type};
+    struct bundle_name name;
+    struct entry *slot;
+
+    bundle_name_parse(found->d_name, &name);
+    if (name.kind == BUNDLE_NAME_OTHER || (name.kind == BUNDLE_NAME_NEAR && entry.type == DT_DIR))
+        return MIG_OK;
+    if (name.kind == BUNDLE_NAME_NEAR)
+        return warn(store, err, "%s is ignored: it %s", found->d_name, name.why);
+    if (name.kind == BUNDLE_NAME_WRONG)
+        return err_set(err, MIG_E_BUNDLE, "%s/%s %s", store->folder, found->d_name, name.why);
+    MIG_TRY(check_type(store, found->d_name, entry.type, err));
+    MIG_TRY(probe_type(store, found->d_name, entry.type, err));
+    if (!text_utf8_check(found->d_name, strlen(found->d_name), NULL))
+        return err_set(err, MIG_E_BUNDLE,
+                       "a file of the bundle %s has a name that is not UTF-8, with the id %.*s",
+                       store->folder, (int)name.digit_count, name.digits);
+    slot = entries_add(&store->entries);
+    entry.file = arena_strdup(&store->arena, found->d_name);
+    if (!slot || !entry.file)
+        return err_nomem(err);
+    bundle_name_parse(entry.file, &entry.name);
+    *slot = entry;
+    if (entry.name.engine_len > 0 && !for_engine(store, &entry.name))
+        return warn_engine(store, &entry.name, entry.file, err);
+    return MIG_OK;
+}
+
+static void auto_folder(DIR **folder)
+{
+    if (*folder)
+        closedir(*folder);
+}
+
+static mig_status read_names(struct store *store, struct mig_err *err)
+{
+    AUTO(close) int fd = openat(store->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *found;
+
+    if (!folder)
+        return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
+    fd = -1; /* closed with `folder` */
+    while (errno = 0, (found = readdir(folder)))
+        MIG_TRY(add_entry(store, found, err));
+    if (errno != 0)
+        return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
+    return MIG_OK;
+}
+
+/* By id, and then by name, so that messages do not depend on the folder. */
+static int compare_entries(const void *left, const void *right)
+{
+    const struct entry *a = left;
+    const struct entry *b = right;
+
+    if (a->name.id != b->name.id)
+        return a->name.id < b->name.id ? -1 : 1;
+    return strcmp(a->file, b->file);
+}
+
+static int compare_warnings(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* ---- the files of one id --------------------------------------------- */
+
+static mig_status two_with_one_id(const struct store *store, const struct entry *a,
+                                  const struct entry *b, struct mig_err *err)
+{
+    return err_set(err, MIG_E_BUNDLE,
+                   "%s and %s in %s have the same id; give one of the migrations another", a->file,
+                   b->file, store->folder);
+}
+
+static bool same_migration(const struct entry *a, const struct entry *b)
+{
+    return a->name.kind == BUNDLE_NAME_SQL && b->name.kind == BUNDLE_NAME_SQL &&
+           a->name.digit_count == b->name.digit_count &&
+           a->name.description_len == b->name.description_len &&
+           memcmp(a->name.description, b->name.description, a->name.description_len) == 0;
+}
+
+/* The engine's own file wins over the one for every engine. */
+static mig_status choose_files(const struct store *store, struct group *group, struct mig_err *err)
+{
+    const struct entry *ups = NULL;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct entry *file = &group->files[i];
+        const struct entry **best = &group->best[file->name.role];
+        bool own = for_engine(store, &file->name);
+
+        if (i > 0 && !same_migration(&group->files[0], file))
+            return two_with_one_id(store, &group->files[0], file, err);
+        if (file->name.role == CATALOG_UP)
+            ups = file;
+        if (own || (file->name.engine_len == 0 && !*best))
+            *best = file;
+    }
+    if (!ups)
+        return err_set(err, MIG_E_BUNDLE, "%s/%s has no .up.sql beside it; add it, or remove this",
+                       store->folder, group->files[0].file);
+    return MIG_OK;
+}
+
+/* Blanks for underscores, as one reads it. */
+static const char *describe(struct store *store, const struct bundle_name *name)
+{
+    char *text = arena_strndup(&store->arena, name->description, name->description_len);
+
+    for (char *at = text; at && *at; at++)
+        if (*at == '_')
+            *at = ' ';
+    return text;
+}
+
+static mig_status start_migration(struct store *store, const struct entry *file,
+                                  struct migration *out, struct mig_err *err)
+{
+    *out = (struct migration){.id = file->name.id};
+    settings_init(&out->settings);
+    out->id_text = arena_strndup(&store->arena, file->name.digits, file->name.digit_count);
+    out->description = describe(store, &file->name);
+    return out->id_text && out->description ? MIG_OK : err_nomem(err);
+}
+
+static mig_status add_migration(struct store *store, const struct migration *migration,
+                                struct mig_err *err)
+{
+    struct migration *slot = migrations_add(&store->migrations);
+
+    if (!slot)
+        return err_nomem(err);
+    *slot = *migration;
+    return MIG_OK;
+}
+
+static mig_status file_size(int fd, const char *file, int64_t *out, struct mig_err *err)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0)
+        return err_errno(err, MIG_E_IO, errno, "reading the size of %s", file);
+    *out = (int64_t)info.st_size;
+    return MIG_OK;
+}
+
+/* Header and checksum of an up text. A small one is read with one call. */
+static mig_status glance(struct store *store, struct sql_source source, struct migration *migration,
+                         struct mig_err *err)
+{
+    char small[SMALL_FILE];
+    struct sql_facts facts;
+    size_t got;
+
+    source.hash = &store->hash;
+    if (source.len <= SMALL_FILE) {
+        MIG_TRY(
+            fs_pread(source.fd, source.name, small, (size_t)source.len, source.offset, &got, err));
+        source.data = small;
+        source.len = (int64_t)got;
+    }
+    MIG_TRY(sqltext_glance(&source, &facts, err));
+    migration->settings = facts.settings;
+    memcpy(migration->checksum, facts.checksum, sizeof facts.checksum);
+    if (facts.settings.has_mode)
+        migration->mode = facts.settings.mode;
+    if (facts.statements == 0)
+        return warn(store, err, "%s holds no statement: applying it does nothing", source.name);
+    return MIG_OK;
+}
+
+/* ---- SQL files ------------------------------------------------------- */
+
+static mig_status load_sql(struct store *store, const struct group *group, struct mig_err *err)
+{
+    const struct entry *up = group->best[CATALOG_UP];
+    AUTO(close) int fd = -1;
+    struct sql_source source = {.name = up->file};
+    struct migration migration;
+
+    MIG_TRY(start_migration(store, up, &migration, err));
+    migration.kind = MIGHOST_SQL;
+    for (size_t role = 0; role < CATALOG_ROLES; role++)
+        if (group->best[role])
+            migration.parts[role] =
+                (struct catalog_part){.file = group->best[role]->file, .len = -1};
+    migration.has_down = group->best[CATALOG_DOWN] != NULL;
+    migration.has_verify = group->best[CATALOG_VERIFY] != NULL;
+    MIG_TRY(fs_open_beneath(store->dir, store->folder, up->file, &fd, err));
+    MIG_TRY(file_size(fd, up->file, &source.len, err));
+    source.fd = fd;
+    MIG_TRY(glance(store, source, &migration, err));
+    return add_migration(store, &migration, err);
+}
+
+/* ---- modules --------------------------------------------------------- */
+
+/* The SQL texts lie in the module; one without an up text for this engine is
+ * no part of its history, as an .up.sql of another engine is none. */
+static mig_status load_sql_module(struct store *store, int fd, const char *file,
+                                  const struct note *note, struct migration *migration,
+                                  struct mig_err *err)
+{
+    static const enum mig_sql_role roles[CATALOG_ROLES] = {[CATALOG_UP] = MIG_SQL_UP,
+                                                           [CATALOG_DOWN] = MIG_SQL_DOWN,
+                                                           [CATALOG_VERIFY] = MIG_SQL_VERIFY};
+    struct sql_source source = {.name = file, .fd = fd};
+
+    for (size_t role = 0; role < CATALOG_ROLES; role++) {
+        const struct note_sql *sql = note_find_sql(note, roles[role], store->engine);
+
+        if (sql)
+            migration->parts[role] = (struct catalog_part){file, sql->offset, sql->len};
+    }
+    if (!migration->parts[CATALOG_UP].file)
+        return MIG_OK;
+    migration->kind = MIGHOST_SQL_MODULE;
+    migration->has_down = migration->parts[CATALOG_DOWN].file != NULL;
+    migration->has_verify = migration->parts[CATALOG_VERIFY].file != NULL;
+    source.offset = migration->parts[CATALOG_UP].offset;
+    source.len = migration->parts[CATALOG_UP].len;
+    MIG_TRY(glance(store, source, migration, err));
+    return add_migration(store, migration, err);
+}
+
+static mig_status load_native(struct store *store, int fd, const char *file,
+                              const struct note *note, struct migration *migration,
+                              struct mig_err *err)
+{
+    const bool has[CATALOG_ROLES] = {note->has_up, note->has_down, note->has_verify};
+
+    for (size_t role = 0; role < CATALOG_ROLES; role++)
+        if (has[role])
+            migration->parts[role] = (struct catalog_part){.file = file, .len = -1};
+    migration->kind = MIGHOST_NATIVE;
+    migration->has_down = note->has_down;
+    migration->has_verify = note->has_verify;
+    MIG_TRY(sha256_fd(&store->hash, fd, file, migration->checksum, err));
+    return add_migration(store, migration, err);
+}
+
+static mig_status load_module(struct store *store, const struct entry *entry, struct mig_err *err)
+{
+    AUTO(close) int fd = -1;
+    const char *file = entry->file;
+    struct migration migration;
+    struct note note;
+
+    MIG_TRY(fs_open_beneath(store->dir, store->folder, file, &fd, err));
+    MIG_TRY(note_read_fd(fd, file, &note, err));
+    if (note.id_value != entry->name.id)
+        return err_set(err, MIG_E_REFUSED,
+                       "%s says in its note that it is the migration %s; name the file after the "
+                       "id that it was built for",
+                       file, note.id);
+    if (!note_allows(&note, store->engine))
+        return warn(store, err, "%s is left out: it is for %s, not for %s", file, note.drivers,
+                    store->engine);
+    MIG_TRY(start_migration(store, entry, &migration, err));
+    migration.description = arena_strdup(&store->arena, note.description);
+    if (!migration.description)
+        return err_nomem(err);
+    migration.mode = note.mode;
+    if (note.sql_only)
+        return load_sql_module(store, fd, file, &note, &migration, err);
+    return load_native(store, fd, file, &note, &migration, err);
+}
+
+/* ---- all of them ----------------------------------------------------- */
+
+static mig_status load_group(struct store *store, const struct entry *files, size_t count,
+                             struct mig_err *err)
+{
+    struct group group = {.files = files, .count = count};
+
+    if (files[0].name.kind == BUNDLE_NAME_MODULE) {
+        if (count > 1)
+            return two_with_one_id(store, &files[0], &files[1], err);
+        return load_module(store, &files[0], err);
+    }
+    MIG_TRY(choose_files(store, &group, err));
+    return group.best[CATALOG_UP] ? load_sql(store, &group, err) : MIG_OK;
+}
+
+static mig_status load_groups(struct store *store, struct mig_err *err)
+{
+    const struct entry *files = store->entries.data;
+    size_t len = store->entries.len;
+    size_t end;
+
+    if (len > 0)
+        qsort(store->entries.data, len, sizeof *files, compare_entries);
+    for (size_t i = 0; i < len; i = end) {
+        for (end = i + 1; end < len && files[end].name.id == files[i].name.id;)
+            end++;
+        MIG_TRY(load_group(store, files + i, end - i, err));
+    }
+    return MIG_OK;
+}
+
+static mig_status load_registered(struct store *store, const struct mig_module *module,
+                                  struct mig_err *err)
+{
+    struct migration migration = {.kind = MIGHOST_REGISTERED,
+                                  .mode = (enum mig_mode)module->mode,
+                                  .id_text = module->id,
+                                  .description = module->description,
+                                  .has_down = module->down != NULL,
+                                  .has_verify = module->verify != NULL,
+                                  .registered = module};
+    struct note note = {0};
+
+    settings_init(&migration.settings);
+    memcpy(note.drivers, module->drivers, sizeof note.drivers);
+    MIG_TRY(id_parse(module->id, &migration.id, err));
+    if (!note_allows(&note, store->engine))
+        return MIG_OK;
+    return add_migration(store, &migration, err);
+}
+
+static int compare_migrations(const void *left, const void *right)
+{
+    uint64_t a = ((const struct migration *)left)->id;
+    uint64_t b = ((const struct migration *)right)->id;
+
+    return a < b ? -1 : a > b;
+}
+
+static const char *source_of(const struct migration *migration)
+{
+    return migration->registered ? "a function of the program" : migration->parts[CATALOG_UP].file;
+}
+
+/* Sorts them in among those of the bundle. */
+static mig_status merge_registered(struct store *store, const struct mig_module *const *registered,
+                                   struct mig_err *err)
+{
+    const struct migration *items;
+
+    if (!registered || !*registered)
+        return MIG_OK;
+    for (; *registered; registered++)
+        MIG_TRY(load_registered(store, *registered, err));
+    if (store->migrations.len == 0)
+        return MIG_OK;
+    qsort(store->migrations.data, store->migrations.len, sizeof *items, compare_migrations);
+    items = store->migrations.data;
+    for (size_t i = 1; i < store->migrations.len; i++)
+        if (items[i].id == items[i - 1].id)
+            return err_set(err, MIG_E_BUNDLE, "the id %s is given twice: %s and %s",
+                           items[i].id_text, source_of(&items[i - 1]), source_of(&items[i]));
+    return MIG_OK;
+}
+
+static mig_status open_folder(struct store *store, const char *folder, struct mig_err *err)
+{
+    mig_status status = fs_open_dir(folder, &store->dir, err);
+
+    if (status == MIG_E_NOTFOUND)
+        return err_set(err, MIG_E_BUNDLE,
+                       "there is no bundle %s; name the folder of the migrations with -m", folder);
+    if (status == MIG_E_IO)
+        err->status = MIG_E_BUNDLE;
+    return status == MIG_OK ? MIG_OK : err->status;
+}
+
+static mig_status store_new(const char *folder, const char *engine, struct store **out,
+                            struct mig_err *err)
+{
+    AUTO(store) struct store *store = calloc(1, sizeof *store);
+
+    if (!store)
+        return err_nomem(err);
+    store->dir = -1;
+    store->folder = arena_strdup(&store->arena, folder);
+    store->engine = arena_strdup(&store->arena, engine);
+    if (!store->folder || !store->engine)
+        return err_nomem(err);
+    MIG_TRY(sha256_init(&store->hash, err));
+    MIG_TRY(open_folder(store, folder, err));
+    *out = TAKE(store);
+    return MIG_OK;
+}
+
+static void publish(struct store *store)
+{
+    if (store->warnings.len > 0)
+        qsort(store->warnings.data, store->warnings.len, sizeof *store->warnings.data,
+              compare_warnings);
+    store->catalog.count = store->migrations.len;
+    store->catalog.items = store->migrations.data;
+    store->catalog.warning_count = store->warnings.len;
+    store->catalog.warnings = store->warnings.data;
+}
+
+mig_status catalog_load(const char *folder, const char *engine,
+                        const struct mig_module *const *registered, struct catalog **out,
+                        struct mig_err *err)
+{
+    AUTO(store) struct store *store = NULL;
+
+    MIG_TRY(store_new(folder, engine, &store, err));
+    MIG_TRY(read_names(store, err));
+    MIG_TRY(load_groups(store, err));
+    entries_clear(&store->entries);
+    MIG_TRY(merge_registered(store, registered, err));
+    publish(store);
+    *out = &TAKE(store)->catalog;
+    return MIG_OK;
+}
+
+const struct migration *catalog_find(const struct catalog *catalog, uint64_t id)
+{
+    size_t low = 0;
+    size_t high = catalog->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (catalog->items[middle].id == id)
+            return &catalog->items[middle];
+        if (catalog->items[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+mig_status catalog_open_part(const struct catalog *catalog, const struct migration *migration,
+                             enum catalog_role role, struct sql_source *source, struct mig_err *err)
+{
+    const struct store *store = (const struct store *)catalog;
+    const struct catalog_part *part = &migration->parts[role];
+    AUTO(close) int fd = -1;
+    int64_t len = part->len;
+    mig_status status;
+
+    if (!part->file)
+        return err_set(err, MIG_E_BUNDLE, "the migration %s has no such text in the bundle",
+                       migration->id_text);
+    status = fs_open_beneath(store->dir, store->folder, part->file, &fd, err);
+    if (status == MIG_E_NOTFOUND)
+        return err_set(err, MIG_E_BUNDLE, "%s/%s is gone; leave the bundle alone during a run",
+                       store->folder, part->file);
+    if (status == MIG_OK && len < 0)
+        status = file_size(fd, part->file, &len, err);
+    if (status != MIG_OK)
+        return status;
+    *source = (struct sql_source){
+        .name = part->file,
+        .fd = fd,
+        .offset = part->offset,
+        .len = len,
+        .hash = &store->hash,
+    };
+    fd = -1;
+    return MIG_OK;
+}
