@@ -628,7 +628,7 @@ mig_status mighost_redo(struct mighost *host, const struct mighost_options *opti
                         struct mighost_result *result, struct mig_err *err)
 {
     struct mighost_options up = {.size = sizeof up};
-    uint64_t id;
+    uint64_t id = 0;
 
     if (options)
         up = *options;

@@ -546,8 +546,8 @@ static mig_status write_again(struct loop *loop, struct page *page, size_t index
                               struct mig_err *err)
 {
     for (int attempt = 0; attempt < REREADS_MAX; attempt++) {
-        bool found;
-        bool keep;
+        bool found = false;
+        bool keep = false;
 
         MIG_TRY(reread(loop, page, index, &found, err));
         if (!found)
