@@ -595,7 +595,7 @@ static const char *api_param(struct mig_db *handle, const char *key)
     const char *const *params = db_of(handle)->config.params;
     size_t len = key ? strlen(key) : 0;
 
-    if (!len || !params)
+    if (!len || !params || strchr(key, '='))
         return NULL;
     for (; *params; params++)
         if (strncmp(*params, key, len) == 0 && (*params)[len] == '=')
