@@ -298,9 +298,9 @@ static void put_sql(struct text *sql, const struct mig_batch *batch, const struc
     for (size_t i = batch->key_count; i < writes_end; i++)
         text_format(sql, "%s %s = mig_v.c%zu", i > batch->key_count ? "," : "",
                     column_name(batch, i), i);
-    text_put(sql, " FROM pg_catalog.unnest(");
+    text_put(sql, " FROM ROWS FROM (");
     for (size_t i = 0; i < plan->count; i++)
-        text_format(sql, "%s$%zu", i ? ", " : "", i + 1);
+        text_format(sql, "%spg_catalog.unnest($%zu)", i ? ", " : "", i + 1);
     text_put(sql, ") WITH ORDINALITY AS mig_v(");
     for (size_t i = 0; i < plan->count; i++)
         text_format(sql, "c%zu, ", i);

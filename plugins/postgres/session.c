@@ -191,14 +191,16 @@ void session_guard(struct mig_conn *conn, const char *protect)
     snprintf(conn->protect, sizeof conn->protect, "%s", protect ? protect : "");
 }
 
+/* Text that may drop prepared statements makes every name of ours doubtful:
+ * they are prepared anew under new names. */
 void session_touched(struct mig_conn *conn, const char *sql)
 {
-    static const char *const words[] = {"prepare", "deallocate", "discard"};
+    bool drops = !sql || strcasestr(sql, "deallocate") || strcasestr(sql, "discard");
 
     conn->dirty = true;
     conn->stained = tx_open(conn);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        conn->names_touched |= !sql || strcasestr(sql, words[i]);
+    conn->names_touched |= drops || strcasestr(sql, "prepare");
+    conn->generation += drops;
 }
 
 struct refusal {

@@ -97,13 +97,12 @@ static mig_status commit_failed(struct mig_conn *conn, mig_status status, struct
     char reason[512];
 
     if (conn->lost) {
-        snprintf(reason, sizeof reason, "%.500s",
-                 err && err->message[0] ? err->message : "no answer");
+        snprintf(reason, sizeof reason, "%.500s", err->message[0] ? err->message : "no answer");
         return mig_err_set(err, MIG_E_OUTCOME,
                            "it is not known whether the transaction was committed: %s", reason);
     }
     tx_rollback(conn);
-    if (err && !strcmp(err->sqlstate, SQLSTATE_DIVISION_BY_ZERO) && conn->xid[0])
+    if (!strcmp(err->sqlstate, SQLSTATE_DIVISION_BY_ZERO))
         status = mig_err_set(err, MIG_E_FAILED,
                              "the transaction is no longer the one that was begun: a statement "
                              "has ended it and begun another");

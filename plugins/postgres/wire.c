@@ -227,7 +227,11 @@ static mig_status collect(struct mig_conn *conn, PGresult **last, struct mig_err
         MIG_TRY(wire_next(conn, &result, err));
         if (!result)
             return status;
-        if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED)
+        /* libpq forgets to end the single-row mode of an earlier exec when a
+         * pipeline begins: its first statement, never the one asked for, may
+         * answer so. */
+        if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED ||
+            PQresultStatus(result) == PGRES_SINGLE_TUPLE)
             continue;
         if (wire_end_copy(conn, result)) {
             status = mig_err_set(err, MIG_E_UNSUPPORTED,
