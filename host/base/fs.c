@@ -66,7 +66,8 @@ mig_status fs_self_dir(char *out, size_t size, struct mig_err *err)
 
 static mig_status open_failed(int errno_value, const char *path, struct mig_err *err)
 {
-    mig_status status = errno_value == ENOENT ? MIG_E_NOTFOUND : MIG_E_IO;
+    bool absent = errno_value == ENOENT || errno_value == ENOTDIR;
+    mig_status status = absent ? MIG_E_NOTFOUND : MIG_E_IO;
 
     return err_errno(err, status, errno_value, "opening %s", path);
 }
