@@ -76,9 +76,9 @@ static void add_last_words(const struct worker_report *report, struct mig_err *e
         err_append(err, "the last line of its output was '%.300s'", report->last_line);
 }
 
-static const char *blank(const char *clause)
+static const char *comma(const char *clause)
 {
-    return *clause ? " " : "";
+    return *clause ? ", " : "";
 }
 
 static mig_status explain_timeout(const struct worker_job *job, const struct worker_report *report,
@@ -102,8 +102,8 @@ static mig_status explain_signal(const struct worker_job *job, const struct work
     name_signal(report, number, name, sizeof name);
     if (!report->started)
         return err_set(err, MIG_E_INTERNAL, "the worker crashed before it ran the module: %s%s%s",
-                       name, blank(clause), clause);
-    err_set(err, MIG_E_CRASHED, "the module crashed: %s%s%s", name, blank(clause), clause);
+                       name, comma(clause), clause);
+    err_set(err, MIG_E_CRASHED, "the module crashed: %s%s%s", name, comma(clause), clause);
     if (number == SIGABRT)
         add_last_words(report, err);
     add_memory(job, report, err);
@@ -124,7 +124,7 @@ static mig_status explain_exit(const struct worker_report *report, const char *c
     if (report->has_stack && report->stack.cause == WIRE_CAUSE_EXIT)
         return err_set(err, MIG_E_CRASHED,
                        "the module called exit(%d) instead of returning a status%s%s", code,
-                       blank(clause), clause);
+                       comma(clause), clause);
     if (code == WIRE_EXIT_MUTE)
         return err_set(err, MIG_E_CRASHED,
                        "the worker could not report how the module ended: the module closed "

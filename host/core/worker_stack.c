@@ -185,17 +185,27 @@ static void choose(const struct named_frame *frames, size_t count, bool from_mod
         *first = 0;
 }
 
+/* Where the sentence begins: what the module called, if it crashed in there. */
+static size_t first_said(const struct named_frame *frames, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++)
+        if (is_module(&frames[i]))
+            return i > first ? i - 1 : i;
+    return first;
+}
+
 static void write_out(const struct named_frame *frames, size_t first, size_t end, char *lines,
                       size_t lines_size, char *clause, size_t clause_size)
 {
     char name[sizeof frames->function + sizeof frames->place + 8];
+    size_t from = first_said(frames, first, end);
     size_t said = 0;
 
     for (size_t i = first; i < end; i++) {
         name_frame(&frames[i], name, sizeof name);
         append(lines, lines_size, "%s#%zu %s", i > first ? "\n" : "", i - first, name);
-        if (i > first && *frames[i].function &&
-            strcmp(frames[i].function, frames[i - 1].function) == 0)
+        if (i < from || (i > from && *frames[i].function &&
+                         strcmp(frames[i].function, frames[i - 1].function) == 0))
             continue; /* recursion: once is enough in a sentence */
         if (said < CLAUSE_FRAMES)
             append(clause, clause_size, "%s%s", said ? ", called from " : "in ", name);
