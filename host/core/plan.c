@@ -1,478 +1,583 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two passes. The first looks at every migration that bundle or history knows
- * and collects what stands in the way, so that one message names all ids at
- * once; the second makes the steps. Both lists are ordered by id and are merged
- * in one walk; nothing is quadratic.
+ * Bundle and history are merged by id into pairs, and every rule looks at one
+ * pair. First a choice is made of what was asked for, then two tables of rules
+ * say what stands in its way: those of the whole history, and those of the
+ * chosen. A rule names all its offenders in one message. Steps are in the
+ * order in which they are to be taken, what must be gone on with first.
  */
 #include "plan.h"
 
 #include "buf.h"
 #include "sha256.h"
 #include "vec.h"
-#include <inttypes.h>
 
-#define NAMED_MAX 10 /* ids that a message lists before it counts the rest */
+#include <string.h>
 
-VEC_DEFINE(step_vec, struct plan_step);
-VEC_DEFINE(accepted_vec, const struct applied *);
+#define IDS_NAMED 10 /* in a message; the rest is counted */
 
-struct plan_store {
-    struct plan plan; /* first: what is handed out */
-    struct step_vec steps;
-    struct accepted_vec accepted;
+/* One id: in the bundle, in the history, or in both. */
+struct pair {
+    const struct migration *migration;
+    const struct applied *applied;
+    bool changed;
+    bool accepted; /* named by --accept-changed */
+    bool chosen;
 };
 
-/* Ids for one message. */
-struct named {
-    struct buf text;
-    size_t count;
+VEC_DEFINE(pairs, struct pair);
+VEC_DEFINE(steps, struct plan_step);
+VEC_DEFINE(accepteds, const struct applied *);
+VEC_DEFINE(order, struct pair *);
+
+struct store {
+    struct plan plan; /* first: what is handed out */
+    struct steps steps;
+    struct accepteds accepted;
 };
 
 struct planner {
-    const struct catalog *catalog;
-    const struct applied_list *history;
     const struct plan_request *request;
-    struct plan_store *store;
-    uint64_t newest; /* highest applied id */
-    bool nomem;
+    struct pairs pairs;  /* ascending by id */
+    struct order order;  /* of the steps: addresses in `pairs` */
+    uint64_t newest;     /* id that the history knows, in whatever state */
+    struct store *store; /* the result */
 };
 
-void plan_free(struct plan *plan)
+static void store_free(struct store *store)
 {
-    struct plan_store *store = (struct plan_store *)plan;
-
     if (!store)
         return;
-    step_vec_clear(&store->steps);
-    accepted_vec_clear(&store->accepted);
+    steps_clear(&store->steps);
+    accepteds_clear(&store->accepted);
     free(store);
 }
 
-/* --- questions about one migration ---------------------------------------------- */
+static void planner_clear(struct planner *planner)
+{
+    pairs_clear(&planner->pairs);
+    order_clear(&planner->order);
+    store_free(planner->store);
+}
+AUTO_VALUE(planner, struct planner, planner_clear)
+
+void plan_free(struct plan *plan)
+{
+    store_free((struct store *)plan);
+}
+
+/* ---- what a pair is --------------------------------------------------- */
+
+static uint64_t id_of(const struct pair *pair)
+{
+    return pair->migration ? pair->migration->id : pair->applied->id;
+}
+
+static const char *id_text_of(const struct pair *pair)
+{
+    return pair->applied ? pair->applied->id_text : pair->migration->id_text;
+}
 
 static bool is_changed(const struct migration *migration, const struct applied *applied)
 {
-    char hex[HISTORY_HEX];
+    unsigned char recorded[MIG_SHA256_BYTES];
 
-    if (!migration || !applied)
+    return migration && applied && applied->checksum[0] &&
+           (!sha256_parse(applied->checksum, recorded) ||
+            memcmp(recorded, migration->checksum, sizeof recorded) != 0);
+}
+
+static bool in_state(const struct pair *pair, enum mighost_state state)
+{
+    return pair->applied && pair->applied->state == state;
+}
+
+static bool is_pending(const struct pair *pair)
+{
+    return !pair->applied;
+}
+
+/* Durable, and begun: `up` goes on. */
+static bool is_partial(const struct pair *pair)
+{
+    return in_state(pair, MIGHOST_PARTIAL) ||
+           (in_state(pair, MIGHOST_RUNNING) && pair->applied->mode == MIG_DURABLE);
+}
+
+static bool has_carrier(const struct pair *pair)
+{
+    return pair->applied->carrier[0] != '\0';
+}
+
+/* Of a changed migration the carrier is the down that belongs to what ran. */
+static bool down_by_file(const struct pair *pair)
+{
+    return pair->migration && pair->migration->has_down && !(pair->changed && has_carrier(pair));
+}
+
+/* ---- rules ------------------------------------------------------------ */
+
+static bool committed_behind_us(const struct planner *planner, const struct pair *pair)
+{
+    (void)planner;
+    return in_state(pair, MIGHOST_RUNNING) && pair->applied->mode == MIG_ATOMIC;
+}
+
+static bool has_failed(const struct planner *planner, const struct pair *pair)
+{
+    (void)planner;
+    return in_state(pair, MIGHOST_FAILED) ||
+           (in_state(pair, MIGHOST_RUNNING) && pair->applied->mode == MIG_NONE);
+}
+
+static bool half_reverted(const struct planner *planner, const struct pair *pair)
+{
+    (void)planner;
+    return in_state(pair, MIGHOST_REVERTING);
+}
+
+static bool changed_since(const struct planner *planner, const struct pair *pair)
+{
+    (void)planner;
+    return pair->changed && in_state(pair, MIGHOST_APPLIED) && !pair->accepted;
+}
+
+static bool partial_and_changed(const struct planner *planner, const struct pair *pair)
+{
+    (void)planner;
+    return pair->changed && is_partial(pair);
+}
+
+static bool partial_and_missing(const struct planner *planner, const struct pair *pair)
+{
+    (void)planner;
+    return !pair->migration && is_partial(pair);
+}
+
+static bool partial_elsewhere(const struct planner *planner, const struct pair *pair)
+{
+    return planner->request->select == PLAN_ONE && !pair->chosen && is_partial(pair);
+}
+
+static bool out_of_order(const struct planner *planner, const struct pair *pair)
+{
+    return !planner->request->allow_out_of_order && is_pending(pair) &&
+           id_of(pair) < planner->newest;
+}
+
+static bool applied_in_part(const struct planner *planner, const struct pair *pair)
+{
+    (void)planner;
+    return is_partial(pair);
+}
+
+static bool changed_without_carrier(const struct planner *planner, const struct pair *pair)
+{
+    (void)planner;
+    return pair->changed && !pair->accepted && down_by_file(pair);
+}
+
+static bool irreversible(const struct planner *planner, const struct pair *pair)
+{
+    (void)planner;
+    return !down_by_file(pair) && !has_carrier(pair);
+}
+
+struct rule {
+    bool (*broken)(const struct planner *planner, const struct pair *pair);
+    bool chosen_only;
+    const char *what;   /* stands before the ids */
+    const char *advice; /* and behind them */
+};
+
+#define SETTLE "settle it with mighost resolve ID --retry, --applied or --reverted"
+
+static const struct rule up_rules[] = {
+    {committed_behind_us, false, "recorded as running although its mode is atomic",
+     "something in it committed the host's transaction: look at what it left, then " SETTLE},
+    {has_failed, false, "failed or was stopped outside of a transaction",
+     "look at what it left, then " SETTLE},
+    {half_reverted, false, "rolled back only in part", "finish that with mighost down, or " SETTLE},
+    {partial_and_missing, false, "applied only in part, and not in the bundle any more",
+     "deploy the bundle that has it, or " SETTLE},
+    {partial_and_changed, false, "applied only in part, and its file has changed since",
+     "put the old file back, or take the new one with mighost resolve ID --retry"},
+    {partial_elsewhere, false, "applied only in part", "finish that first with mighost up"},
+    {changed_since, false, "applied, and its file has changed since",
+     "put the old file back, or take the new one as applied with --accept-changed ID"},
+    {out_of_order, true, "older than the newest applied migration",
+     "give it a newer id, or apply it all the same with --allow-out-of-order"},
+};
+
+static const struct rule down_rules[] = {
+    {committed_behind_us, true, "recorded as running although its mode is atomic",
+     "something in it committed the host's transaction: look at what it left, then " SETTLE},
+    {has_failed, true, "failed or was stopped outside of a transaction",
+     "look at what it left, then " SETTLE},
+    {applied_in_part, true, "applied only in part",
+     "finish it with mighost up before rolling it back, or " SETTLE},
+    {irreversible, true, "cannot be rolled back, having no down",
+     "add one, or leave it applied with --skip-irreversible"},
+    {changed_without_carrier, true,
+     "changed since it was applied, and the history does not carry its down",
+     "put the old file back, or use the new down with --accept-changed ID"},
+};
+
+/* Puts up to ten ids into `ids` and returns how many there are. */
+static size_t offenders(const struct planner *planner, const struct rule *rule, struct buf *ids)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < planner->pairs.len; i++) {
+        const struct pair *pair = &planner->pairs.data[i];
+
+        if ((rule->chosen_only && !pair->chosen) || !rule->broken(planner, pair))
+            continue;
+        if (count++ < IDS_NAMED)
+            buf_printf(ids, "%s%s", count > 1 ? ", " : "", id_text_of(pair));
+    }
+    if (count > IDS_NAMED)
+        buf_printf(ids, " and %zu more", count - IDS_NAMED);
+    return count;
+}
+
+static mig_status check_rules(const struct planner *planner, const struct rule *rules, size_t count,
+                              struct mig_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        AUTO(buf) struct buf ids = {0};
+
+        if (offenders(planner, &rules[i], &ids) == 0)
+            continue;
+        MIG_TRY(buf_check(&ids, err));
+        return err_set(err, MIG_E_HISTORY, "%s: %s; %s", rules[i].what, buf_text(&ids),
+                       rules[i].advice);
+    }
+    return MIG_OK;
+}
+
+/* ---- pairs ------------------------------------------------------------ */
+
+static mig_status merge(struct planner *planner, const struct catalog *catalog,
+                        const struct applied_list *history, struct mig_err *err)
+{
+    size_t i = 0;
+    size_t j = 0;
+
+    while (i < catalog->count || j < history->count) {
+        const struct migration *migration = i < catalog->count ? &catalog->items[i] : NULL;
+        const struct applied *applied = j < history->count ? &history->items[j] : NULL;
+        struct pair *pair = pairs_add(&planner->pairs);
+
+        if (!pair)
+            return err_nomem(err);
+        if (migration && applied && migration->id < applied->id)
+            applied = NULL;
+        else if (migration && applied && migration->id > applied->id)
+            migration = NULL;
+        i += migration != NULL;
+        j += applied != NULL;
+        *pair = (struct pair){migration, applied, is_changed(migration, applied), false, false};
+    }
+    if (history->count > 0)
+        planner->newest = history->items[history->count - 1].id;
+    return MIG_OK;
+}
+
+static struct pair *find_pair(const struct planner *planner, uint64_t id)
+{
+    size_t low = 0;
+    size_t high = planner->pairs.len;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (id_of(&planner->pairs.data[middle]) == id)
+            return &planner->pairs.data[middle];
+        if (id_of(&planner->pairs.data[middle]) < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static mig_status mark_accepted(struct planner *planner, struct mig_err *err)
+{
+    const char *const *texts = planner->request->accept_changed;
+    uint64_t id;
+
+    for (; texts && *texts; texts++) {
+        struct pair *pair;
+
+        MIG_TRY(id_parse(*texts, &id, err));
+        pair = find_pair(planner, id);
+        if (!pair || !pair->applied)
+            return err_set(err, MIG_E_USAGE,
+                           "migration %s is not applied, so no change of it can be accepted",
+                           *texts);
+        pair->accepted = true;
+    }
+    return MIG_OK;
+}
+
+static mig_status choose(struct planner *planner, struct pair *pair, struct mig_err *err)
+{
+    struct pair **slot = order_add(&planner->order);
+
+    if (!slot)
+        return err_nomem(err);
+    *slot = pair;
+    pair->chosen = true;
+    return MIG_OK;
+}
+
+/* How many may be chosen at most. */
+static size_t limit_of(const struct plan_request *request)
+{
+    if (request->select == PLAN_COUNT)
+        return request->count;
+    if (request->select == PLAN_DEFAULT && request->direction == MIGHOST_DOWN)
+        return 1;
+    return SIZE_MAX;
+}
+
+/* ---- up --------------------------------------------------------------- */
+
+static mig_status check_target(const struct planner *planner, struct mig_err *err)
+{
+    const struct pair *pair = find_pair(planner, planner->request->id);
+    const struct pairs *pairs = &planner->pairs;
+
+    if (planner->request->select != PLAN_TO || pair)
+        return MIG_OK;
+    if (pairs->len == 0)
+        return err_set(err, MIG_E_USAGE, "the bundle holds no migration %llu; it is empty",
+                       (unsigned long long)planner->request->id);
+    return err_set(err, MIG_E_USAGE, "there is no migration %llu; the newest is %s",
+                   (unsigned long long)planner->request->id,
+                   id_text_of(&pairs->data[pairs->len - 1]));
+}
+
+static mig_status choose_up(struct planner *planner, bool (*kind)(const struct pair *),
+                            struct mig_err *err)
+{
+    const struct plan_request *request = planner->request;
+    size_t limit = limit_of(request);
+
+    for (size_t i = 0; i < planner->pairs.len && planner->order.len < limit; i++) {
+        struct pair *pair = &planner->pairs.data[i];
+
+        if (request->select == PLAN_TO && id_of(pair) > request->id)
+            break;
+        if (kind(pair))
+            MIG_TRY(choose(planner, pair, err));
+    }
+    return MIG_OK;
+}
+
+static mig_status choose_one_up(struct planner *planner, struct mig_err *err)
+{
+    struct pair *pair = find_pair(planner, planner->request->id);
+
+    if (!pair || !(pair->migration || pair->applied))
+        return err_set(err, MIG_E_HISTORY, "there is no migration %llu in the bundle",
+                       (unsigned long long)planner->request->id);
+    if (in_state(pair, MIGHOST_APPLIED))
+        return err_set(err, MIG_E_HISTORY, "migration %s is applied already", id_text_of(pair));
+    return choose(planner, pair, err);
+}
+
+static mig_status accept_changed(struct planner *planner, struct mig_err *err)
+{
+    for (size_t i = 0; i < planner->pairs.len; i++) {
+        const struct pair *pair = &planner->pairs.data[i];
+        const struct applied **slot;
+
+        if (!pair->accepted || !pair->changed)
+            continue;
+        slot = accepteds_add(&planner->store->accepted);
+        if (!slot)
+            return err_nomem(err);
+        *slot = pair->applied;
+    }
+    return MIG_OK;
+}
+
+static mig_status plan_up(struct planner *planner, struct mig_err *err)
+{
+    MIG_TRY(check_target(planner, err));
+    if (planner->request->select == PLAN_ONE) {
+        MIG_TRY(choose_one_up(planner, err));
+    } else {
+        MIG_TRY(choose_up(planner, is_partial, err));
+        MIG_TRY(choose_up(planner, is_pending, err));
+    }
+    MIG_TRY(check_rules(planner, up_rules, sizeof up_rules / sizeof up_rules[0], err));
+    return accept_changed(planner, err);
+}
+
+/* ---- down ------------------------------------------------------------- */
+
+/* Newest application first. */
+static int compare_applications(const void *left, const void *right)
+{
+    const struct applied *a = (*(struct pair *const *)left)->applied;
+    const struct applied *b = (*(struct pair *const *)right)->applied;
+
+    if (a->sequence != b->sequence)
+        return a->sequence > b->sequence ? -1 : 1;
+    return a->id > b->id ? -1 : a->id < b->id;
+}
+
+static mig_status applications(const struct planner *planner, struct order *out,
+                               struct mig_err *err)
+{
+    for (size_t i = 0; i < planner->pairs.len; i++) {
+        struct pair **slot;
+
+        if (!planner->pairs.data[i].applied)
+            continue;
+        slot = order_add(out);
+        if (!slot)
+            return err_nomem(err);
+        *slot = &planner->pairs.data[i];
+    }
+    if (out->len > 0)
+        qsort(out->data, out->len, sizeof *out->data, compare_applications);
+    return MIG_OK;
+}
+
+static bool wanted_down(const struct planner *planner, const struct pair *pair)
+{
+    const struct plan_request *request = planner->request;
+
+    if (request->select == PLAN_TO && pair->applied->id <= request->id)
         return false;
-    sha256_hex(migration->checksum, hex);
-    return strcmp(hex, applied->checksum) != 0;
+    if (request->select == PLAN_ONE && pair->applied->id != request->id)
+        return false;
+    if (request->select == PLAN_RUN && strcmp(pair->applied->run_id, request->run_id) != 0)
+        return false;
+    return !(request->skip_irreversible && irreversible(planner, pair));
 }
 
-static bool is_applied(const struct applied *applied)
+static mig_status check_one_down(const struct planner *planner, struct mig_err *err)
 {
-    return applied && applied->state == MIGHOST_APPLIED;
+    const struct pair *pair = find_pair(planner, planner->request->id);
+
+    if (planner->request->select != PLAN_ONE)
+        return MIG_OK;
+    if (!pair)
+        return err_set(err, MIG_E_HISTORY,
+                       "there is no migration %llu, neither in the bundle nor in the history",
+                       (unsigned long long)planner->request->id);
+    if (!pair->applied)
+        return err_set(err, MIG_E_HISTORY, "migration %s is not applied", id_text_of(pair));
+    return MIG_OK;
 }
 
-/* Whether the bundle's own down belongs to what was applied. */
-static bool down_by_file(const struct migration *migration, const struct applied *applied)
+static mig_status plan_down(struct planner *planner, struct mig_err *err)
 {
-    return migration && migration->has_down && !is_changed(migration, applied);
+    AUTO(order) struct order all = {0};
+    size_t limit = limit_of(planner->request);
+
+    MIG_TRY(check_one_down(planner, err));
+    MIG_TRY(applications(planner, &all, err));
+    for (size_t i = 0; i < all.len && planner->order.len < limit; i++)
+        if (wanted_down(planner, all.data[i]))
+            MIG_TRY(choose(planner, all.data[i], err));
+    return check_rules(planner, down_rules, sizeof down_rules / sizeof down_rules[0], err);
 }
+
+/* ---- the plan ----------------------------------------------------------- */
+
+static struct plan_step step_of(const struct planner *planner, const struct pair *pair)
+{
+    bool down = planner->request->direction == MIGHOST_DOWN;
+
+    return (struct plan_step){
+        .direction = planner->request->direction,
+        .migration = pair->migration,
+        .applied = pair->applied,
+        .by_carrier = down && !down_by_file(pair),
+        .resume = down ? in_state(pair, MIGHOST_REVERTING) : is_partial(pair),
+    };
+}
+
+static mig_status make_steps(struct planner *planner, struct mig_err *err)
+{
+    struct store *store = planner->store;
+
+    for (size_t i = 0; i < planner->order.len; i++) {
+        struct plan_step *step = steps_add(&store->steps);
+
+        if (!step)
+            return err_nomem(err);
+        *step = step_of(planner, planner->order.data[i]);
+    }
+    store->plan = (struct plan){
+        .count = store->steps.len,
+        .steps = store->steps.data,
+        .accepted_count = store->accepted.len,
+        .accepted = store->accepted.data,
+    };
+    return MIG_OK;
+}
+
+mig_status plan_build(const struct catalog *catalog, const struct applied_list *history,
+                      const struct plan_request *request, struct plan **out, struct mig_err *err)
+{
+    AUTO(planner) struct planner planner = {.request = request};
+
+    planner.store = calloc(1, sizeof *planner.store);
+    if (!planner.store)
+        return err_nomem(err);
+    MIG_TRY(merge(&planner, catalog, history, err));
+    MIG_TRY(mark_accepted(&planner, err));
+    if (request->direction == MIGHOST_DOWN)
+        MIG_TRY(plan_down(&planner, err));
+    else
+        MIG_TRY(plan_up(&planner, err));
+    MIG_TRY(make_steps(&planner, err));
+    *out = &TAKE(planner.store)->plan;
+    return MIG_OK;
+}
+
+/* ---- single questions ------------------------------------------------- */
 
 uint32_t plan_flags(const struct migration *migration, const struct applied *applied,
                     uint64_t newest)
 {
     uint32_t flags = 0;
-    bool has_down =
-        applied ? down_by_file(migration, applied) || applied->carrier[0] : migration->has_down;
 
     if (is_changed(migration, applied))
         flags |= MIGHOST_CHANGED;
-    if (!migration)
+    if (applied && !migration)
         flags |= MIGHOST_MISSING;
-    if (!applied && migration->id < newest)
+    if (migration && !applied && migration->id < newest)
         flags |= MIGHOST_OUT_OF_ORDER;
-    if (has_down)
+    if ((migration && migration->has_down) || (applied && applied->carrier[0]))
         flags |= MIGHOST_HAS_DOWN;
     if (migration && migration->has_verify)
         flags |= MIGHOST_HAS_VERIFY;
     return flags;
 }
 
-const struct applied *plan_previous(const struct applied_list *history, uint64_t id)
+/* The newest applied one with an id below `bound`. */
+static const struct applied *newest_below(const struct applied_list *history, uint64_t bound)
 {
     for (size_t i = history->count; i > 0; i--)
-        if (history->items[i - 1].id < id && is_applied(&history->items[i - 1]))
+        if (history->items[i - 1].id < bound && history->items[i - 1].state == MIGHOST_APPLIED)
             return &history->items[i - 1];
     return NULL;
 }
 
 const struct applied *plan_current(const struct applied_list *history)
 {
-    return plan_previous(history, UINT64_MAX);
+    return newest_below(history, UINT64_MAX);
 }
 
-/* --- lists of ids ------------------------------------------------------------------ */
-
-static void named_clear(struct named *named)
+const struct applied *plan_previous(const struct applied_list *history, uint64_t id)
 {
-    buf_clear(&named->text);
-}
-AUTO_VALUE(named, struct named, named_clear)
-
-static void named_add(struct named *named, const char *id_text)
-{
-    if (named->count++ < NAMED_MAX)
-        buf_printf(&named->text, "%s%s", named->count > 1 ? ", " : "", id_text);
-}
-
-static const char *named_text(struct named *named)
-{
-    if (named->count > NAMED_MAX)
-        buf_printf(&named->text, " and %zu more", named->count - NAMED_MAX);
-    named->count = named->count > NAMED_MAX ? NAMED_MAX : named->count;
-    return buf_text(&named->text);
-}
-
-static const char *plural(const struct named *named, const char *one, const char *many)
-{
-    return named->count == 1 ? one : many;
-}
-
-/* --- states that need a person ------------------------------------------------------ */
-
-/* A message for each state in which a migration must not stand while others go
- * on in that direction; NULL where it is no obstacle. */
-static const char *obstacle(const struct applied *applied, enum mighost_direction direction)
-{
-    switch (applied->state) {
-    case MIGHOST_FAILED:
-        return "stopped part way without a transaction: look at the database, then `mighost "
-               "resolve %s` with --retry, --applied or --reverted";
-    case MIGHOST_RUNNING:
-        return applied->mode == MIG_NONE
-                   ? "was started and never finished: look at the database, then `mighost "
-                     "resolve %s` with --retry, --applied or --reverted"
-                   : "has a committed row in the state `running`, so something ended its "
-                     "transaction behind the host's back: look at the database, then `mighost "
-                     "resolve %s` with --retry, --applied or --reverted";
-    case MIGHOST_PARTIAL:
-        return direction == MIGHOST_UP
-                   ? NULL
-                   : "is half applied: finish it with `mighost up`, or settle it with `mighost "
-                     "resolve %s`, before rolling anything back";
-    case MIGHOST_REVERTING:
-        return direction == MIGHOST_DOWN
-                   ? NULL
-                   : "is half rolled back: finish that with `mighost down`, or settle it with "
-                     "`mighost resolve %s`, before applying anything";
-    case MIGHOST_PENDING:
-    case MIGHOST_APPLIED:
-        break;
-    }
-    return NULL;
-}
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-static mig_status check_states(const struct planner *planner, struct mig_err *err)
-{
-    for (size_t i = 0; i < planner->history->count; i++) {
-        const struct applied *applied = &planner->history->items[i];
-        const char *text = obstacle(applied, planner->request->direction);
-        char advice[400];
-
-        if (!text)
-            continue;
-        snprintf(advice, sizeof advice, text, applied->id_text);
-        return err_set(err, MIG_E_HISTORY, "migration %s (%s) %s; nothing was done",
-                       applied->id_text, applied->description, advice);
-    }
-    return MIG_OK;
-}
-#pragma GCC diagnostic pop
-
-/* --- up -------------------------------------------------------------------------------- */
-
-static bool is_accepted(const struct planner *planner, const struct applied *applied)
-{
-    const char *const *ids = planner->request->accept_changed;
-
-    for (size_t i = 0; ids && ids[i]; i++)
-        if (strtoull(ids[i], NULL, 10) == applied->id)
-            return true;
-    return false;
-}
-
-static void note_changed(struct planner *planner, const struct applied *applied,
-                         struct named *changed)
-{
-    const struct applied **slot;
-
-    if (!is_accepted(planner, applied)) {
-        named_add(changed, applied->id_text);
-        return;
-    }
-    slot = accepted_vec_add(&planner->store->accepted);
-    if (slot)
-        *slot = applied;
-    else
-        planner->nomem = true;
-}
-
-static mig_status check_changed(struct planner *planner, struct mig_err *err)
-{
-    AUTO(named) struct named changed = {0};
-
-    for (size_t i = 0; i < planner->history->count; i++) {
-        const struct applied *applied = &planner->history->items[i];
-
-        if (is_changed(catalog_find(planner->catalog, applied->id), applied))
-            note_changed(planner, applied, &changed);
-    }
-    if (changed.count == 0)
-        return planner->nomem ? err_nomem(err) : MIG_OK;
-    return err_set(err, MIG_E_HISTORY,
-                   "applied, but changed since: %s; put the old file back, write a new migration "
-                   "for the change, or accept the file as it is with --accept-changed ID (a half "
-                   "applied one: `mighost resolve ID --retry`); nothing was done",
-                   named_text(&changed));
-}
-
-static bool add_step(struct planner *planner, struct plan_step step)
-{
-    struct plan_step *slot = step_vec_add(&planner->store->steps);
-
-    if (!slot) {
-        planner->nomem = true;
-        return false;
-    }
-    *slot = step;
-    return true;
-}
-
-static bool up_selects(const struct planner *planner, const struct migration *migration)
-{
-    const struct plan_request *request = planner->request;
-
-    switch (request->select) {
-    case PLAN_TO:
-        return migration->id <= request->id;
-    case PLAN_COUNT:
-        return planner->store->steps.len < request->count;
-    case PLAN_ONE:
-        return migration->id == request->id;
-    default:
-        return true;
-    }
-}
-
-static void add_pending(struct planner *planner, const struct migration *migration,
-                        struct named *late)
-{
-    const struct applied *applied = applied_find(planner->history, migration->id);
-
-    if (is_applied(applied) || !up_selects(planner, migration))
-        return;
-    if (!applied && migration->id < planner->newest)
-        named_add(late, migration->id_text);
-    add_step(planner, (struct plan_step){
-                          .direction = MIGHOST_UP,
-                          .migration = migration,
-                          .applied = applied,
-                          .resume = applied != NULL,
-                      });
-}
-
-static mig_status check_up_target(const struct planner *planner, struct mig_err *err)
-{
-    const struct plan_request *request = planner->request;
-    const struct applied *applied = applied_find(planner->history, request->id);
-
-    if (request->select != PLAN_TO && request->select != PLAN_ONE)
-        return MIG_OK;
-    if (!catalog_find(planner->catalog, request->id) &&
-        (request->select == PLAN_ONE || !applied))
-        return err_set(err, MIG_E_USAGE,
-                       "there is no migration %" PRIu64 " in the bundle; nothing was done",
-                       request->id);
-    if (request->select == PLAN_ONE && is_applied(applied))
-        return err_set(err, MIG_E_HISTORY, "migration %s is applied already; nothing was done",
-                       applied->id_text);
-    return MIG_OK;
-}
-
-/* One migration alone must not leave older ones behind it. */
-static mig_status check_left_behind(const struct planner *planner, struct mig_err *err)
-{
-    AUTO(named) struct named older = {0};
-
-    if (planner->request->select != PLAN_ONE || planner->request->allow_out_of_order)
-        return MIG_OK;
-    for (size_t i = 0; i < planner->catalog->count; i++) {
-        const struct migration *migration = &planner->catalog->items[i];
-
-        if (migration->id >= planner->request->id)
-            break;
-        if (!is_applied(applied_find(planner->history, migration->id)))
-            named_add(&older, migration->id_text);
-    }
-    if (older.count == 0)
-        return MIG_OK;
-    return err_set(err, MIG_E_HISTORY,
-                   "older migrations are pending: %s; apply them first, or say "
-                   "--allow-out-of-order; nothing was done",
-                   named_text(&older));
-}
-
-static mig_status plan_up(struct planner *planner, struct mig_err *err)
-{
-    AUTO(named) struct named late = {0};
-
-    MIG_TRY(check_states(planner, err));
-    MIG_TRY(check_changed(planner, err));
-    MIG_TRY(check_up_target(planner, err));
-    MIG_TRY(check_left_behind(planner, err));
-    for (size_t i = 0; i < planner->catalog->count; i++)
-        add_pending(planner, &planner->catalog->items[i], &late);
-    if (late.count == 0 || planner->request->allow_out_of_order)
-        return MIG_OK;
-    return err_set(err, MIG_E_HISTORY,
-                   "pending, but older than the newest applied one (%" PRIu64
-                   "): %s; give %s a newer id, or say --allow-out-of-order; nothing was done",
-                   planner->newest, named_text(&late), plural(&late, "it", "them"));
-}
-
-/* --- down ---------------------------------------------------------------------------------- */
-
-static int newest_first(const void *a, const void *b)
-{
-    const struct applied *left = *(const struct applied *const *)a;
-    const struct applied *right = *(const struct applied *const *)b;
-
-    if ((left->state == MIGHOST_REVERTING) != (right->state == MIGHOST_REVERTING))
-        return left->state == MIGHOST_REVERTING ? -1 : 1;
-    return (left->sequence < right->sequence) - (left->sequence > right->sequence);
-}
-
-static bool down_selects(const struct planner *planner, const struct applied *applied,
-                         size_t taken)
-{
-    const struct plan_request *request = planner->request;
-
-    switch (request->select) {
-    case PLAN_DEFAULT:
-        return taken < 1;
-    case PLAN_COUNT:
-        return taken < request->count;
-    case PLAN_TO:
-        return applied->id > request->id;
-    case PLAN_ONE:
-        return applied->id == request->id;
-    case PLAN_RUN:
-        return strcmp(applied->run_id, request->run_id) == 0;
-    case PLAN_ALL:
-        break;
-    }
-    return true;
-}
-
-/* The step back of one migration; false where there is no way back. */
-static bool step_back(struct planner *planner, const struct applied *applied)
-{
-    const struct migration *migration = catalog_find(planner->catalog, applied->id);
-    bool by_file = down_by_file(migration, applied);
-
-    if (!by_file && !applied->carrier[0])
-        return false;
-    return add_step(planner, (struct plan_step){
-                                 .direction = MIGHOST_DOWN,
-                                 .migration = migration,
-                                 .applied = applied,
-                                 .by_carrier = !by_file,
-                                 .resume = applied->state == MIGHOST_REVERTING,
-                             });
-}
-
-static mig_status check_down_target(const struct planner *planner, struct mig_err *err)
-{
-    const struct applied *applied;
-
-    if (planner->request->select == PLAN_RUN)
-        return MIG_OK;
-    MIG_TRY(check_states(planner, err));
-    if (planner->request->select != PLAN_ONE)
-        return MIG_OK;
-    applied = applied_find(planner->history, planner->request->id);
-    if (applied)
-        return MIG_OK;
-    return err_set(err, MIG_E_HISTORY,
-                   "migration %" PRIu64 " is not applied, so it cannot be rolled back; nothing "
-                   "was done",
-                   planner->request->id);
-}
-
-static void collect_back(struct planner *planner, const struct applied **order, size_t count,
-                         struct named *stuck)
-{
-    size_t taken = 0;
-
-    for (size_t i = 0; i < count && !planner->nomem; i++) {
-        if (!down_selects(planner, order[i], taken))
-            continue;
-        if (step_back(planner, order[i])) {
-            taken++;
-        } else if (!planner->nomem && !planner->request->skip_irreversible) {
-            named_add(stuck, order[i]->id_text);
-            taken++;
-        }
-    }
-}
-
-static mig_status plan_down(struct planner *planner, struct mig_err *err)
-{
-    AUTO(named) struct named stuck = {0};
-    AUTO(free) const struct applied **order = calloc(planner->history->count + 1, sizeof *order);
-    size_t count = 0;
-
-    if (!order)
-        return err_nomem(err);
-    MIG_TRY(check_down_target(planner, err));
-    for (size_t i = 0; i < planner->history->count; i++) {
-        const struct applied *applied = &planner->history->items[i];
-
-        if (is_applied(applied) || applied->state == MIGHOST_REVERTING)
-            order[count++] = applied;
-    }
-    qsort(order, count, sizeof *order, newest_first);
-    collect_back(planner, order, count, &stuck);
-    if (stuck.count == 0)
-        return MIG_OK;
-    return err_set(err, MIG_E_HISTORY,
-                   "cannot be rolled back, for want of a down: %s; write a .down.sql for %s, or "
-                   "leave %s applied with --skip-irreversible; nothing was done",
-                   named_text(&stuck), plural(&stuck, "it", "them"),
-                   plural(&stuck, "it", "them"));
-}
-
-/* --- all together ------------------------------------------------------------------------------ */
-
-mig_status plan_build(const struct catalog *catalog, const struct applied_list *history,
-                      const struct plan_request *request, struct plan **out, struct mig_err *err)
-{
-    AUTO(plan) struct plan *plan = calloc(1, sizeof(struct plan_store));
-    struct plan_store *store = (struct plan_store *)plan;
-    const struct applied *current = plan_current(history);
-    struct planner planner = {
-        .catalog = catalog,
-        .history = history,
-        .request = request,
-        .store = store,
-        .newest = current ? current->id : 0,
-    };
-
-    if (!store)
-        return err_nomem(err);
-    MIG_TRY(request->direction == MIGHOST_UP ? plan_up(&planner, err) : plan_down(&planner, err));
-    if (planner.nomem)
-        return err_nomem(err);
-    plan->steps = store->steps.data;
-    plan->count = store->steps.len;
-    plan->accepted = store->accepted.data;
-    plan->accepted_count = store->accepted.len;
-    *out = TAKE(plan);
-    return MIG_OK;
+    return newest_below(history, id);
 }
