@@ -153,6 +153,11 @@ static mig_status header_read(struct elf *elf, struct mig_err *err)
         return malformed(elf, "its header has an unknown form", err);
     if (elf->header.e_phnum == 0 || elf->header.e_phnum > ELF_SEGMENTS_MAX)
         return malformed(elf, "it has no segments, or too many", err);
+    /* Linkers put the sections' table last: it shows nearly every cut. */
+    if (elf->header.e_shoff > (uint64_t)elf->size ||
+        (uint64_t)elf->header.e_shnum * elf->header.e_shentsize >
+            (uint64_t)elf->size - elf->header.e_shoff)
+        return cut_short(elf, err);
     return MIG_OK;
 }
 
@@ -273,6 +278,8 @@ mig_status elf_notes(struct elf *elf, elf_note_visit visit, void *arg, struct mi
         ElfW(Phdr) segment;
         mig_status status = segment_read(elf, i, &segment, err);
 
+        if (status == MIG_OK && segment.p_type == PT_LOAD && !segment_inside(elf, &segment))
+            status = cut_short(elf, err);
         if (status == MIG_OK && segment.p_type == PT_NOTE)
             status = segment_notes(elf, &segment, &count, visit, arg, err);
         if (status != MIG_OK)

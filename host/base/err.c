@@ -9,20 +9,30 @@
 
 #include <errno.h>
 
+/* Length without a character that was cut in its middle. */
+static size_t whole_characters(const char *text, size_t len)
+{
+    size_t lead = len;
+    unsigned char c;
+
+    while (lead > 0 && ((unsigned char)text[lead - 1] & 0xC0) == 0x80)
+        lead--;
+    if (lead == 0)
+        return len;
+    c = (unsigned char)text[lead - 1];
+    if (c < 0xC0)
+        return len;
+    return len - lead + 1 < (c >= 0xF0 ? 4u : c >= 0xE0 ? 3u : 2u) ? lead - 1 : len;
+}
+
 /* Makes a freshly printed message one line that ends at a whole character. */
 static void tidy(char *text, size_t size, int wanted)
 {
     size_t len = strlen(text);
     char *at;
 
-    if (wanted >= 0 && (size_t)wanted >= size) {
-        size_t start = len;
-
-        while (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
-            start--;
-        if (start > 0 && ((unsigned char)text[start - 1] & 0xC0) == 0xC0)
-            len = start - 1;
-    }
+    if (wanted >= 0 && (size_t)wanted >= size)
+        len = whole_characters(text, len);
     while (len > 0 && strchr(" \t\r\n", text[len - 1]))
         len--;
     text[len] = '\0';
