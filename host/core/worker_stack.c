@@ -146,7 +146,9 @@ static void name_frame(const struct named_frame *frame, char *out, size_t size)
                          : is_module(frame) ? "module"
                                             : base_name(frame->object);
 
-    if (!*frame->function)
+    if (*frame->object == '?')
+        snprintf(out, size, "address 0x%llx", (unsigned long long)frame->offset);
+    else if (!*frame->function)
         snprintf(out, size, "%s+0x%llx", object, (unsigned long long)frame->offset);
     else if (*frame->place)
         snprintf(out, size, "%s at %s", frame->function, frame->place);

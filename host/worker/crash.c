@@ -27,7 +27,8 @@ static struct {
     int control;
     struct frame_token token;
     struct wire_stack stack;
-    uintptr_t skip_until; /* the interrupted instruction; 0: take all */
+    uintptr_t skip_until; /* the interrupted instruction */
+    bool skipping;
     volatile sig_atomic_t asked;
     volatile sig_atomic_t dying;
     volatile sig_atomic_t done;
@@ -97,9 +98,9 @@ static _Unwind_Reason_Code take_frame(struct _Unwind_Context *context, void *arg
     int before = 0;
     uintptr_t address = _Unwind_GetIPInfo(context, &before);
 
-    if (watch.skip_until && address != watch.skip_until)
+    if (watch.skipping && address != watch.skip_until)
         return _URC_NO_REASON;
-    watch.skip_until = 0;
+    watch.skipping = false;
     if (!address)
         return _URC_END_OF_STACK;
     add_frame(stack, before ? address : address - 1);
@@ -153,9 +154,9 @@ static void send_stack(const struct wire_stack *stack)
 
 static void walk(struct wire_stack *stack, const struct place *place)
 {
+    watch.skipping = place != NULL;
     watch.skip_until = place ? place->instruction : 0;
     _Unwind_Backtrace(take_frame, stack);
-    watch.skip_until = 0;
     if (stack->frame_count || !place)
         return;
     /* The unwinder could not get past the handler: a jump to nowhere. */

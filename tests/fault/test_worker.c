@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Modules that crash, hang, leave or lie, run by the command on both engines.
+ * Each time: the exit code, the sentence, a database without a trace of the
+ * migration, and a lock that is free for the next host.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <time.h>
+
+#include "support.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+#define PROMPT_SECONDS 10
+
+static char *bundle(const char *fixture)
+{
+    return test_format("%s/%s", MIGHOST_FIXTURES, fixture);
+}
+
+static struct test_result run_up(const char *url, const char *fixture)
+{
+    return test_mighost("-d", url, "-m", bundle(fixture), "--wait", "5s", "--timeout", "1s",
+                        "--max-memory", "64M", "up");
+}
+
+static void says(const struct test_result *result, const char *piece)
+{
+    cr_assert_not_null(strstr(result->err, piece), "'%s' is not in:\n%s", piece, result->err);
+}
+
+/* Whether a table of that name is there. */
+static bool has_table(const char *url, const char *table)
+{
+    const char *list = strncmp(url, "sqlite", 6) == 0
+                           ? "SELECT count(*) FROM sqlite_master WHERE name = '%s'"
+                           : "SELECT count(*) FROM pg_tables WHERE tablename = '%s'";
+    char sql[256];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(sql, sizeof sql, list, table);
+#pragma GCC diagnostic pop
+    return strcmp(test_query(url, sql), "0") != 0;
+}
+
+/* Nothing applied, the failure in the log, the lock free, and the next works. */
+static void is_clean(const char *url, const char *fixture)
+{
+    struct test_result next;
+
+    cr_assert_not(has_table(url, fixture), "%s left its table behind", fixture);
+    cr_assert_str_eq(test_query(url, "SELECT count(*) FROM mighost_history"), "0");
+    cr_assert_str_eq(test_query(url, "SELECT count(*) FROM mighost_log WHERE outcome = 'failed'"),
+                     "1");
+    next = test_mighost("-d", url, "-m", bundle("good_table"), "--wait", "5s", "up");
+    cr_assert_eq(next.exit_code, 0, "%s", next.err);
+    cr_assert(has_table(url, "good_table"));
+}
+
+static void fails(const char *url, const char *fixture, const char *const *pieces)
+{
+    struct test_result result = run_up(url, fixture);
+
+    cr_assert_not(result.timed_out);
+    cr_assert_eq(result.exit_code, 1, "exit %d: %s", result.exit_code, result.err);
+    for (; *pieces; pieces++)
+        says(&result, *pieces);
+    is_clean(url, fixture);
+}
+
+/* FAULT(name of the test, fixture, pieces of the sentence ...) */
+#define FAULT(name, fixture, ...)                                             \
+    Test(worker_sqlite, name)                                                 \
+    {                                                                         \
+        fails(test_sqlite(), fixture, (const char *[]){__VA_ARGS__, NULL});   \
+    }                                                                         \
+    Test(worker_postgres, name)                                               \
+    {                                                                         \
+        fails(test_postgres(), fixture, (const char *[]){__VA_ARGS__, NULL}); \
+    }
+
+FAULT(invalid_access_is_named_with_its_place, "up_segv", "SIGSEGV", "up at ", "up_segv.c:")
+FAULT(a_call_of_nothing_names_the_caller, "up_jump", "SIGSEGV", "up_jump.c:")
+FAULT(abort_is_named, "up_abort", "SIGABRT", "abort", "called from up at ")
+FAULT(a_division_by_zero_is_named, "up_divide", "SIGFPE", "up_divide.c:")
+FAULT(a_stack_overflow_is_named, "up_stack_overflow", "its stack overflowed", "deeper")
+FAULT(a_masked_signal_still_ends_it, "up_masked", "SIGSEGV")
+FAULT(exit_is_no_success, "up_exit", "the module called exit(0)", "up at ")
+FAULT(quick_exit_is_no_success, "up_quick_exit", "_exit(0)")
+FAULT(a_kill_is_told_apart, "up_kill", "SIGKILL from outside")
+FAULT(an_endless_loop_is_stopped, "up_loop", "--timeout", "up_loop.c:")
+FAULT(a_sleep_that_ignores_term_is_killed, "up_sleep", "--timeout", "killed")
+FAULT(a_crash_while_loading_is_contained, "load_abort", "SIGABRT", "at_load")
+FAULT(a_hang_while_loading_is_stopped, "load_hang", "--timeout", "at_load")
+FAULT(closed_descriptors_are_no_success, "up_close", "descriptors")
+FAULT(the_modules_reason_is_told, "fail_text", "there are 3 widgets too many")
+FAULT(an_unknown_status_is_told, "fail_unknown", "-12345")
+FAULT(a_positive_status_is_no_success, "fail_positive", "42")
+FAULT(a_row_is_no_success, "fail_row", "it returned 1")
+FAULT(a_claim_about_the_lock_is_not_believed, "fail_busy", "MIG_E_BUSY")
+FAULT(junk_in_our_pipe_does_no_harm, "up_write", "it wrote into everything")
+
+#if !SANITIZED /* they take all the memory that there is */
+FAULT(a_memory_hog_is_stopped, "up_allocate", "no memory for")
+#endif
+
+static void cuts_long_text(const char *url)
+{
+    struct test_result result = run_up(url, "fail_long");
+
+    cr_assert_eq(result.exit_code, 1);
+    cr_assert_lt(result.err_size, 16384);
+    cr_assert_null(strchr(result.err, '\033'));
+    cr_assert_null(strchr(result.err, '\a'));
+    is_clean(url, "fail_long");
+}
+
+Test(worker_sqlite, a_huge_reason_is_cut_and_escaped)
+{
+    cuts_long_text(test_sqlite());
+}
+
+Test(worker_postgres, a_huge_reason_is_cut_and_escaped)
+{
+    cuts_long_text(test_postgres());
+}
+
+Test(worker_sqlite, output_of_the_module_is_relayed_up_to_a_limit)
+{
+    char *url = test_sqlite();
+    struct test_result result =
+        test_mighost("-v", "-d", url, "-m", bundle("up_print"), "--timeout", "30s", "up");
+
+    cr_assert_eq(result.exit_code, 1, "%s", result.err);
+    says(&result, "a line of errors");
+    says(&result, "line 17");
+    says(&result, "left out");
+    says(&result, "it printed enough");
+    cr_assert_lt(result.err_size, 1 << 20);
+    is_clean(url, "up_print");
+}
+
+/* The child ignores TERM and would hold the lock for half a minute. */
+static void ends_lingering_child(const char *url)
+{
+    time_t began = time(NULL);
+    struct test_result result = run_up(url, "up_fork");
+
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    cr_assert(has_table(url, "up_fork"));
+    result = test_mighost("-d", url, "-m", bundle("up_fork"), "--wait", "2s", "down");
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    cr_assert_lt(time(NULL) - began, PROMPT_SECONDS);
+}
+
+Test(worker_sqlite, a_lingering_child_is_ended)
+{
+    ends_lingering_child(test_sqlite());
+}
+
+Test(worker_postgres, a_lingering_child_is_ended)
+{
+    ends_lingering_child(test_postgres());
+}
+
+static void contains_down(const char *url)
+{
+    struct test_result result = run_up(url, "down_segv");
+
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    result = test_mighost("-d", url, "-m", bundle("down_segv"), "down");
+    cr_assert_eq(result.exit_code, 1, "%s", result.err);
+    says(&result, "SIGSEGV");
+    cr_assert(has_table(url, "down_segv"));
+    cr_assert_str_eq(test_query(url, "SELECT count(*) FROM mighost_history"), "1");
+}
+
+Test(worker_sqlite, a_crash_on_the_way_down_leaves_it_applied)
+{
+    contains_down(test_sqlite());
+}
+
+Test(worker_postgres, a_crash_on_the_way_down_leaves_it_applied)
+{
+    contains_down(test_postgres());
+}
+
+/* Ends the command with `signal` after a second, while the module loops. */
+static struct test_result interrupt(const char *url, const char *signal)
+{
+    return test_run("timeout", "--preserve-status", "-s", signal, "1", MIGHOST_BIN, "-d", url, "-m",
+                    bundle("up_loop"), "up");
+}
+
+Test(worker_sqlite, an_interrupted_module_leaves_nothing)
+{
+    char *url = test_sqlite();
+    struct test_result result = interrupt(url, "INT");
+
+    cr_assert_eq(result.exit_code, 130, "exit %d: %s", result.exit_code, result.err);
+    cr_assert_not(has_table(url, "up_loop"));
+    result = interrupt(url, "TERM");
+    cr_assert_eq(result.exit_code, 143, "exit %d: %s", result.exit_code, result.err);
+    cr_assert_not(has_table(url, "up_loop"));
+}
+
+static void dies_with_the_host(const char *url)
+{
+    struct test_result result = interrupt(url, "KILL");
+
+    cr_assert_neq(result.exit_code, 0);
+    result = test_mighost("-d", url, "-m", bundle("good_table"), "--wait", "5s", "up");
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    cr_assert_not(has_table(url, "up_loop"));
+}
+
+Test(worker_sqlite, the_worker_dies_with_its_host)
+{
+    dies_with_the_host(test_sqlite());
+}
+
+Test(worker_postgres, the_worker_dies_with_its_host)
+{
+    dies_with_the_host(test_postgres());
+}
+
+Test(worker_sqlite, looking_at_a_module_runs_none_of_it)
+{
+    static const char *const looks[] = {"status", "plan", "pending"};
+    char *url = test_sqlite();
+    char *trace = test_format("%s/trace", test_folder());
+    const char *const environment[] = {test_format("MIGHOST_TRACE=%s", trace), NULL};
+
+    for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
+        const char *const argv[] = {MIGHOST_BIN,          "-d",     url, "-m",
+                                    bundle("load_trace"), looks[i], NULL};
+        struct test_result result =
+            test_run_command(&(struct test_command){.argv = argv, .environment = environment});
+
+        cr_assert_eq(result.exit_code, 0, "%s: %s", looks[i], result.err);
+        cr_assert_not(test_exists(trace), "%s ran the module", looks[i]);
+    }
+    const char *const argv[] = {MIGHOST_BIN, "inspect",
+                                test_format("%s/libmig_20240601000028.so", bundle("load_trace")),
+                                NULL};
+    struct test_result result =
+        test_run_command(&(struct test_command){.argv = argv, .environment = environment});
+
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    cr_assert_not(test_exists(trace), "inspect ran the module");
+}
+
+Test(worker_sqlite, few_descriptors_are_enough)
+{
+    char *url = test_sqlite();
+    struct test_result result = test_run("sh", "-c", "ulimit -n 32; exec \"$0\" \"$@\"",
+                                         MIGHOST_BIN, "-d", url, "-m", bundle("good_table"), "up");
+
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+}
+
+Test(worker_sqlite, the_worker_alone_says_what_it_is)
+{
+    struct test_result result = test_run(MIGHOST_BUILD "/libexec/mighost/mighost-worker");
+
+    cr_assert_eq(result.exit_code, 2);
+    says(&result, "is started by mighost");
+}
