@@ -78,6 +78,7 @@ struct foreign {
     bool watching;   /* in a transaction without enforcement */
     bool compared;   /* data_version was read in this transaction */
     bool everything; /* at the end check every table */
+    bool brief;      /* what is noted is used at once: only what matters now */
     uint64_t serial; /* grows with every transaction and every change of the edges */
     int64_t data_version;
     sqlite3_stmt *read_version;
@@ -173,7 +174,7 @@ void tx_install(struct mig_conn *conn);
 /* foreign.c */
 void foreign_note(struct mig_conn *conn, enum touch_kind kind, const char *table,
                   const char *column);
-void foreign_begin(struct mig_conn *conn, bool enforced);
+mig_status foreign_begin(struct mig_conn *conn, bool enforced, struct mig_err *err);
 /* Called with what a statement will write, before it runs, and after. */
 mig_status foreign_before(struct mig_conn *conn, const struct touches *touches, const char *sql,
                           struct mig_err *err);

@@ -83,7 +83,9 @@ static mig_status compile_next(struct mig_conn *conn, struct reading *reading, s
         int rc;
 
         touches_clear(&conn->foreign.noted);
+        conn->foreign.brief = true;
         rc = sqlite3_prepare_v3(conn->db, start, -1, 0, &stmt, &tail);
+        conn->foreign.brief = false;
         if (whole || (rc == SQLITE_OK && *tail)) {
             if (rc != SQLITE_OK) {
                 status = fault_report(conn, rc, err);

@@ -113,7 +113,7 @@ void foreign_note(struct mig_conn *conn, enum touch_kind kind, const char *table
 
     if (!table || strncasecmp(table, "sqlite_", 7) == 0)
         return;
-    if (foreign->known && !foreign->edge_count && !schema)
+    if (foreign->brief && foreign->known && !foreign->edge_count && !schema)
         return;
     grown = (struct touch *)grow(foreign->noted.items, foreign->noted.count, &foreign->noted.room,
                                  sizeof *grown);
@@ -128,14 +128,6 @@ void foreign_note(struct mig_conn *conn, enum touch_kind kind, const char *table
         free(touch.column);
     }
     foreign->everything = true;
-}
-
-void foreign_begin(struct mig_conn *conn, bool enforced)
-{
-    conn->foreign.serial++;
-    conn->foreign.watching = !enforced;
-    conn->foreign.compared = false;
-    conn->foreign.everything = false;
 }
 
 static mig_status edge_add(struct foreign *foreign, sqlite3_stmt *row, struct mig_err *err)
@@ -225,6 +217,15 @@ static mig_status compare_version(struct mig_conn *conn, struct mig_err *err)
     foreign->data_version = version;
     foreign->compared = true;
     return MIG_OK;
+}
+
+mig_status foreign_begin(struct mig_conn *conn, bool enforced, struct mig_err *err)
+{
+    conn->foreign.serial++;
+    conn->foreign.watching = !enforced;
+    conn->foreign.compared = false;
+    conn->foreign.everything = false;
+    return conn->foreign.known ? compare_version(conn, err) : MIG_OK;
 }
 
 static mig_status edges_ensure(struct mig_conn *conn, struct mig_err *err)

