@@ -43,7 +43,7 @@ static void show_json(struct cli *cli, enum mighost_direction direction,
 static void show_steps(struct cli *cli, enum mighost_direction direction,
                        const struct mighost_list *list)
 {
-    static const char *const names[] = {"STEP", "", "ID", "KIND", "MODE", "DESCRIPTION", NULL};
+    static const char *const names[] = {"STEP", "DO", "ID", "KIND", "MODE", "DESCRIPTION", NULL};
     AUTO(table) struct table table = {.columns = 6};
     struct page page = cli_page(cli);
     char number[TEXT_SHORT];

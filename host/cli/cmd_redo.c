@@ -12,6 +12,6 @@ mig_status cmd_redo(struct cli *cli, struct mig_err *err)
 
     MIG_TRY(cli_options(cli, &options, err));
     MIG_TRY(mighost_redo(cli->host, &options, &result, err));
-    show_outcome(cli, MIGHOST_UP, "Rolled back and applied again", &result);
+    show_outcome(cli, MIGHOST_UP, "Redid", &result);
     return MIG_OK;
 }

@@ -63,11 +63,13 @@ show -v down --count 2
 show show 99
 show run 99
 compare commands
-transcript=$folder.second.transcript
 
 # The same for a program.
+rm -f app.db*
+run up -q
 run down --all --json
-expect_json '.direction == "down" and .done == 1 and .current_version == null'
+expect_json '.direction == "down" and .done == 3 and .current_version == null and
+    .migrations == ["20240126120000", "20240126110000", "20240126100000"]'
 run status --json
 expect_json '.current_version == null and .applied_migrations == [] and .last_error == null'
 expect_json '.pending_migrations ==
@@ -88,7 +90,7 @@ run status --json
 expect_json '.current_version == "20240126120000" and .pending_migrations == []'
 expect_json '.applied_migrations | length == 3'
 expect_json '.applied_migrations[0] | .id == "20240126100000" and .description == "create users"
-    and .state == "applied" and .kind == "sql" and .mode == "atomic" and .sequence == 1
+    and .state == "applied" and .kind == "sql" and .mode == "atomic" and .sequence > 0
     and .has_down and (.changed | not) and (.missing | not)
     and (.applied_at | test("^20..-..-..T..:..:..\\.[0-9]+Z$"))'
 expect_json '.problems == 0 and .applied == 3 and .pending == 0'
@@ -122,7 +124,6 @@ run -d sqlite:adopted.db baseline 20240126110000 --json
 expect_json '. == {"id": "20240126110000", "recorded": 2}'
 run up --json --to x
 expect_json '.error.exit_code == 2'
-rm -f "$transcript"
 
 # Columns of a table stand under their heads.
 run -d sqlite:adopted.db status

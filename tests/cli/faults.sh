@@ -93,7 +93,7 @@ show up --rollback-on-failure
 show current
 run up --json
 expect_json '.error | .exit_code == 1 and .status == "MIG_E_SQL" and
-    (.where | endswith("2_b.up.sql:3:17"))'
+    (.where | endswith("2_b.up.sql:3:3"))'
 
 start "text that does not end"
 migration 1_a "CREATE TABLE a (x); SELECT 'abc"

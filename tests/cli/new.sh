@@ -29,14 +29,20 @@ run new after_it
 expect_match "one after the newest" "$out" "*/20300101000001_after_it.up.sql"
 before=$(cat migrations/20300101000000_later.up.sql)
 run new --id 20300101000000 later
-expect "an id that is taken" "$code" 5
+expect "an id that is taken" "$code" 2
 expect "the old file" "$(cat migrations/20300101000000_later.up.sql)" "$before"
-for name in '' '../x' 'a/b' $'a\033b' '.'; do
+for name in '' '.' '/'; do
     run new "$name"
     expect "the name '$name'" "$code" 2
 done
-run -m no-such-folder new x
-expect_match "no folder" "$code" "[235]"
+# What cannot be in a file's name becomes "_"; nothing leaves the folder.
+for name in '../x' 'a/b' $'a\033b' 'Add  Posts'; do
+    run new "$name"
+    expect "the name '$name'" "$code" 0
+    expect "the file of '$name'" "$(grep -cE '^migrations/[0-9]{14}_[A-Za-z0-9_]+\.up\.sql$' <<<"$out")" 1
+done
+run -m first-folder new x
+expect_match "the first migration of all" "$out" "first-folder/*_x.up.sql"
 
 mkdir sources
 run -m sources new --c hash_emails
