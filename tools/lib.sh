@@ -78,7 +78,7 @@ install_packages()
 # build_preset PRESET [TARGET...]: configures and builds build/PRESET.
 build_preset()
 {
-    local preset=$1
+    local preset=$1 quiet=()
 
     shift
     say "building build/$preset"
@@ -87,5 +87,7 @@ build_preset()
         cat "$SOURCE/build/.$preset.log" >&2
         fail "cmake could not configure build/$preset"
     }
-    cmake --build "$SOURCE/build/$preset" -j "$JOBS" ${1+--target "$@"}
+    # On a terminal the progress is one line; elsewhere it would be hundreds.
+    [[ -t 1 ]] || quiet=(-- --quiet)
+    cmake --build "$SOURCE/build/$preset" -j "$JOBS" ${1+--target "$@"} "${quiet[@]}"
 }
