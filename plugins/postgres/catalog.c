@@ -13,7 +13,8 @@ static const char exists_sql[] =
     " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
 static const char key_sql[] =
-    "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.place)"
+    "SELECT pg_catalog.string_agg('\"' || pg_catalog.replace(a.attname, '\"', '\"\"') || '\"',"
+    " ', ' ORDER BY k.place)"
     " FROM pg_catalog.pg_index i,"
     " pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k(attnum, place),"
     " pg_catalog.pg_attribute a"

@@ -53,20 +53,6 @@ static const char *without_scheme(const char *url)
     return url;
 }
 
-/* The password as it stands in the URL, percent signs and all; also one with
- * an '@' or '/' in it that should have been escaped. */
-static void note_raw_password(struct secrets *secrets, const char *conninfo)
-{
-    const char *start = strstr(conninfo, "://"), *end;
-
-    if (!start)
-        return;
-    end = strrchr(start, '@');
-    start = end ? memchr(start + 3, ':', (size_t)(end - start - 3)) : NULL;
-    if (start)
-        secrets_add(secrets, start + 1, (size_t)(end - start - 1));
-}
-
 static const char *option_value(const PQconninfoOption *options, const char *keyword)
 {
     for (; options && options->keyword; options++)
@@ -75,10 +61,48 @@ static const char *option_value(const PQconninfoOption *options, const char *key
     return NULL;
 }
 
-static void note_secret(struct secrets *secrets, const char *text)
+/* A password that is also a name or a word of ours is no secret, and blotting
+ * it out would only make every message unreadable. */
+static bool is_public(const char *text, size_t len, const char *user, const char *database)
 {
-    if (text)
+    const char *const known[] = {"postgres", "postgresql", "localhost", "mighost", user, database};
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (known[i] && strlen(known[i]) == len && !memcmp(known[i], text, len))
+            return true;
+    return false;
+}
+
+static void note_secret(struct secrets *secrets, const char *text, const char *user,
+                        const char *database)
+{
+    if (text && !is_public(text, strlen(text), user, database))
         secrets_add(secrets, text, strlen(text));
+}
+
+/* The password as it stands in the URL, percent signs and all. One with
+ * characters in it that should have been escaped lets libpq take its parts for
+ * a host, a port or a database, so they are secrets as well. */
+static void note_raw_password(struct secrets *secrets, const char *conninfo, const char *user,
+                              const char *database)
+{
+    const char *start = strstr(conninfo, "://"), *end, *query, *part;
+
+    if (!start)
+        return;
+    query = strchr(start, '?');
+    end = query ? memrchr(start, '@', (size_t)(query - start)) : NULL;
+    end = end ? end : strrchr(start, '@');
+    start = end ? memchr(start + 3, ':', (size_t)(end - start - 3)) : NULL;
+    if (!start || is_public(start + 1, (size_t)(end - start - 1), user, database))
+        return;
+    start++;
+    secrets_add(secrets, start, (size_t)(end - start));
+    for (part = start; part < end; part = start + 1) {
+        for (start = part; start < end && !strchr("@/:?#", *start);)
+            start++;
+        secrets_add(secrets, part, (size_t)(start - part));
+    }
 }
 
 /* libpq quotes what it stumbled over, which may be a part of the password. */
@@ -231,6 +255,14 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
+/* An address of IP version 6 stands in brackets. */
+static void put_host(struct text *text, const char *host)
+{
+    bool version_6 = strchr(host, ':');
+
+    text_format(text, "%s%s%s", version_6 ? "[" : "", host, version_6 ? "]" : "");
+}
+
 /* "postgres://user@host:port/dbname", a socket's folder as libpq takes it. */
 static char *describe_target(const PGconn *pg)
 {
@@ -238,24 +270,84 @@ static char *describe_target(const PGconn *pg)
     bool local = *host == '/' || *host == '@';
     struct text text = {0};
 
-    text_format(&text, "postgres://%s@%s%s%s/%s", or_empty(PQuser(pg)), local ? "" : host,
-                local || !*port ? "" : ":", local ? "" : port, or_empty(PQdb(pg)));
+    text_format(&text, "postgres://%s@", or_empty(PQuser(pg)));
+    if (!local)
+        put_host(&text, host);
+    text_format(&text, "%s%s/%s", local || !*port ? "" : ":", local ? "" : port,
+                or_empty(PQdb(pg)));
     if (local)
         text_format(&text, "?host=%s&port=%s", host, port);
     return text.data;
+}
+
+struct refusal {
+    const char *sqlstate;
+    mig_status status;
+    const char *advice;
+};
+
+/* Why a server turns a client away, and what to do about it. */
+static const struct refusal refusals[] = {
+    {"3D000", MIG_E_NOTFOUND, "create it first, or correct the address"},
+    {"28P01", MIG_E_UNREACHABLE, "correct the user or the password"},
+    {"28000", MIG_E_UNREACHABLE, "correct the user, or allow it in pg_hba.conf"},
+    {"53300", MIG_E_UNREACHABLE, "wait, or raise max_connections"},
+    {"57P03", MIG_E_UNREACHABLE, "wait until the server accepts connections"},
+};
+
+/* Takes the SQLSTATE out of "FATAL:  28P01: text", and the place in the
+ * server's source from the end. In place. */
+static void take_sqlstate(char *line, char *sqlstate)
+{
+    char *at = strstr(line, ":  "), *source = strrchr(line, '\n');
+    size_t len = at ? strspn(at + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") : 0;
+
+    sqlstate[0] = '\0';
+    if (source && strstr(source, ".c:"))
+        *source = '\0';
+    if (len != 5 || at[8] != ':')
+        return;
+    memcpy(sqlstate, at + 3, len);
+    sqlstate[len] = '\0';
+    memmove(at + 2, at + 9, strlen(at + 9) + 1);
+}
+
+static mig_status refused(const struct attempt *attempt, const PGconn *pg, const char *target,
+                          struct mig_err *err)
+{
+    AUTO(free) char *said = strdup(PQerrorMessage(pg));
+    const struct refusal *why = NULL;
+    char sqlstate[6];
+
+    if (!said)
+        return error_nomem(err);
+    while (*said && said[strlen(said) - 1] == '\n')
+        said[strlen(said) - 1] = '\0';
+    take_sqlstate(said, sqlstate);
+    line_fold(said);
+    if (strncmp(said, "connection to", 13))
+        hide_quoted(said); /* an option: it may be a piece of the password */
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (!strcmp(refusals[i].sqlstate, sqlstate))
+            why = &refusals[i];
+    mig_err_set(err, why ? why->status : MIG_E_UNREACHABLE, "cannot connect to %s: %.900s%s%s",
+                target, *said ? said : "the connection was closed", why ? "; " : "",
+                why ? why->advice : "");
+    if (err) {
+        memcpy(err->sqlstate, sqlstate, sizeof sqlstate);
+        secrets_mask(attempt->secrets, err->message, sizeof err->message);
+    }
+    return why ? why->status : MIG_E_UNREACHABLE;
 }
 
 static mig_status unreachable(const struct attempt *attempt, const PGconn *pg, const char *reason,
                               struct mig_err *err)
 {
     AUTO(free) char *target = describe_target(pg);
-    char said[768];
 
-    error_libpq(pg, attempt->secrets, said, sizeof said);
-    mig_err_set(err, MIG_E_UNREACHABLE, "cannot connect to %s: %s", or_empty(target),
-                reason  ? reason
-                : *said ? said
-                        : "the connection was closed");
+    if (!reason)
+        return refused(attempt, pg, or_empty(target), err);
+    mig_err_set(err, MIG_E_UNREACHABLE, "cannot connect to %s: %s", or_empty(target), reason);
     if (err)
         secrets_mask(attempt->secrets, err->message, sizeof err->message);
     return MIG_E_UNREACHABLE;
@@ -303,7 +395,8 @@ static mig_status try_place(const struct attempt *attempt, const struct place *p
     if (!pg)
         return error_nomem(err);
     PQsetNoticeReceiver(pg, ignore_notice, NULL);
-    note_secret(attempt->secrets, PQpass(pg));
+    PQsetErrorVerbosity(pg, PQERRORS_VERBOSE); /* shows the SQLSTATE of a refusal */
+    note_secret(attempt->secrets, PQpass(pg), PQuser(pg), PQdb(pg));
     if (PQstatus(pg) == CONNECTION_BAD)
         return unreachable(attempt, pg, NULL, err);
     MIG_TRY(shake_hands(attempt, pg, err));
@@ -385,17 +478,25 @@ static void hear_notice(void *arg, const PGresult *result)
     conn->config.notice(conn->config.arg, text.data);
 }
 
-static mig_status settle_in(struct mig_conn *conn, struct mig_err *err)
+static mig_status settle_in(struct mig_conn *conn, int64_t deadline_ms, struct mig_err *err)
 {
+    int64_t left = deadline_ms - clock_ms();
+    mig_status status;
+
     PQsetNoticeReceiver(conn->pg, hear_notice, conn);
+    PQsetErrorVerbosity(conn->pg, PQERRORS_DEFAULT);
     if (PQsetnonblocking(conn->pg, 1))
         return error_lost(conn, err);
     conn->target = describe_target(conn->pg);
     if (!conn->target)
         return error_nomem(err);
     secrets_mask(&conn->secrets, conn->target, strlen(conn->target) + 1);
-    MIG_TRY(session_begin(conn, err));
-    return MIG_OK;
+    status = session_begin(conn, left > SLICE_MS ? left : SLICE_MS, err);
+    if (status == MIG_E_CONNECTION || status == MIG_E_SQL || status == MIG_E_TIMEOUT)
+        status = MIG_E_UNREACHABLE;
+    if (status && err)
+        err->status = status;
+    return status;
 }
 
 static void auto_conn(struct mig_conn **conn)
@@ -411,9 +512,11 @@ static void auto_options(PQconninfoOption **options)
 /* Before anything can fail with a message: what must not be in it. */
 static void note_secrets(struct mig_conn *conn, const PQconninfoOption *options)
 {
-    note_secret(&conn->secrets, option_value(options, "password"));
-    note_secret(&conn->secrets, option_value(options, "sslpassword"));
-    note_raw_password(&conn->secrets, conn->conninfo);
+    const char *user = option_value(options, "user"), *database = option_value(options, "dbname");
+
+    note_secret(&conn->secrets, option_value(options, "password"), user, database);
+    note_secret(&conn->secrets, option_value(options, "sslpassword"), user, database);
+    note_raw_password(&conn->secrets, conn->conninfo, user, database);
 }
 
 mig_status connection_open(const struct mig_driver_config *config, struct mig_conn **out,
@@ -422,8 +525,7 @@ mig_status connection_open(const struct mig_driver_config *config, struct mig_co
     AUTO(conn) struct mig_conn *conn = calloc(1, sizeof *conn);
     AUTO(options) PQconninfoOption *options = NULL;
     struct attempt attempt = {.config = config};
-    int64_t limit = config->connect_timeout_ms;
-    mig_status status;
+    int64_t limit = config->connect_timeout_ms, deadline_ms;
 
     if (!conn || !(conn->conninfo = strdup(without_scheme(config->url))))
         return error_nomem(err);
@@ -435,12 +537,10 @@ mig_status connection_open(const struct mig_driver_config *config, struct mig_co
     note_secrets(conn, options);
     attempt.conninfo = conn->conninfo;
     attempt.secrets = &conn->secrets;
-    attempt.deadline_ms = clock_ms() + (limit > 0 ? limit : CONNECT_TIMEOUT_MS);
+    deadline_ms = clock_ms() + (limit > 0 ? limit : CONNECT_TIMEOUT_MS);
+    attempt.deadline_ms = deadline_ms;
     MIG_TRY(try_places(&attempt, options, &conn->pg, err));
-    status = settle_in(conn, err);
-    if (status == MIG_E_CONNECTION && err)
-        err->status = MIG_E_UNREACHABLE;
-    MIG_TRY(status == MIG_E_CONNECTION ? MIG_E_UNREACHABLE : status);
+    MIG_TRY(settle_in(conn, deadline_ms, err));
     *out = TAKE(conn);
     return MIG_OK;
 }

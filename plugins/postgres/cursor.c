@@ -7,6 +7,7 @@
  * who asks.
  */
 #include "pg.h"
+#include "words.h"
 
 /* Rows of the first portion of a stream, and the limits of later ones. */
 #define PORTION_FIRST 64
@@ -122,14 +123,33 @@ static bool cursor_allocate(struct mig_cursor *cursor)
     return true;
 }
 
-/* The text may not hold more than one statement; the server says so itself. */
+/* The text may hold one statement alone; on success it is `*phrase`. */
+static mig_status one_statement(const char *sql, size_t len, struct phrase *phrase,
+                                struct mig_err *err)
+{
+    struct lexer lexer = {sql, sql + len};
+    struct phrase second;
+
+    if (memchr(sql, '\0', len))
+        return mig_err_set(err, MIG_E_SQL, "the text has a NUL byte");
+    if (!phrase_next(&lexer, phrase))
+        return mig_err_set(err, MIG_E_MISUSE, "there is no statement to prepare");
+    if (!phrase_next(&lexer, &second))
+        return MIG_OK;
+    mig_err_set(err, MIG_E_MISUSE, "only one statement can be prepared at a time");
+    if (err)
+        err->offset = second.text - sql;
+    return MIG_E_MISUSE;
+}
+
 mig_status cursor_prepare(struct mig_conn *conn, const char *sql, size_t len, uint32_t flags,
                           struct mig_cursor **out, struct mig_err *err)
 {
     AUTO(cursor) struct mig_cursor *cursor = NULL;
+    struct phrase phrase;
+    mig_status status;
 
-    if (memchr(sql, '\0', len))
-        return mig_err_set(err, MIG_E_SQL, "the text has a NUL byte");
+    MIG_TRY(one_statement(sql, len, &phrase, err));
     MIG_TRY(guard_check(conn, sql, len, err));
     cursor = calloc(1, sizeof *cursor);
     if (!cursor)
@@ -137,7 +157,10 @@ mig_status cursor_prepare(struct mig_conn *conn, const char *sql, size_t len, ui
     cursor->conn = conn;
     cursor->row = -1;
     cursor->stream = flags & MIG_PREPARE_STREAM;
-    MIG_TRY(statement_get(conn, sql, len, &cursor->statement, err));
+    status = statement_get(conn, phrase.text, phrase.len, &cursor->statement, err);
+    if (status && err && err->offset >= 0)
+        err->offset += phrase.text - sql;
+    MIG_TRY(status);
     if (!cursor_allocate(cursor))
         return error_nomem(err);
     *out = TAKE(cursor);

@@ -20,7 +20,7 @@ int64_t result_changes(PGresult *result)
 }
 
 /* The server counts characters from 1; we count bytes from 0. */
-static int64_t byte_offset(const struct mig_conn *conn, const PGresult *result, const char *sql)
+int64_t result_offset(const struct mig_conn *conn, const PGresult *result, const char *sql)
 {
     const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
     const char *encoding = PQparameterStatus(conn->pg, "server_encoding");
@@ -64,7 +64,7 @@ static void run_failed(struct run *run, const PGresult *result)
     if (run->status)
         return;
     run->status = error_result(run->conn, result, run->err);
-    run->offset = byte_offset(run->conn, result, run->sql);
+    run->offset = result_offset(run->conn, result, run->sql);
 }
 
 static void run_finished(struct run *run, PGresult *result)

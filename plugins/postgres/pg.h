@@ -13,9 +13,9 @@
 #include <libpq-fe.h>
 #include <mig/driver.h>
 
-#define SECRETS_MAX 4 /* texts that no message may show */
-#define XID_SIZE 24   /* a 64-bit transaction number in decimal */
-#define NAME_SIZE 64  /* NAMEDATALEN */
+#define SECRETS_MAX 16 /* texts that no message may show */
+#define XID_SIZE 24    /* a 64-bit transaction number in decimal */
+#define NAME_SIZE 64   /* NAMEDATALEN */
 
 /* Types that the driver reads or writes by itself (pg_type.dat). */
 enum oid {
@@ -169,7 +169,7 @@ PGconn *connection_again(struct mig_conn *conn);
 /* ---- session.c ---- */
 
 /* Our settings in a fresh session, and what the server is. */
-mig_status session_begin(struct mig_conn *conn, struct mig_err *err);
+mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err *err);
 /* SQL that puts the session back, each statement ended; nothing if clean. */
 void session_reset_sql(struct mig_conn *conn, struct text *sql);
 /* It ran and was committed. */
@@ -204,6 +204,8 @@ mig_status tx_check(struct mig_conn *conn, bool was, struct mig_err *err);
 
 mig_status text_exec(struct mig_conn *conn, const char *sql, size_t len,
                      struct mig_exec_result *result, struct mig_err *err);
+/* The byte of `sql` at which a failed result points, or -1. */
+int64_t result_offset(const struct mig_conn *conn, const PGresult *result, const char *sql);
 /* Rows that a statement changed, or -1 when it is not of that kind. */
 int64_t result_changes(PGresult *result);
 

@@ -62,7 +62,7 @@ static mig_status note_about(struct mig_conn *conn, PGresult *about, struct mig_
     return refuse_server(conn, about, err);
 }
 
-mig_status session_begin(struct mig_conn *conn, struct mig_err *err)
+mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err *err)
 {
     AUTO(result) PGresult *about = NULL;
     AUTO(text) struct text sql = {0};
@@ -77,11 +77,11 @@ mig_status session_begin(struct mig_conn *conn, struct mig_err *err)
                            " or newer",
                            conn->target, conn->version);
     conn->checks_client = number >= CHECK_CLIENT_SINCE &&
-                          wire_simple(conn, check_client_sql, OWN_LIMIT_MS, NULL, NULL) == MIG_OK;
+                          wire_simple(conn, check_client_sql, limit_ms, NULL, NULL) == MIG_OK;
     text_format(&sql, "%s;%s", settings_sql, about_sql);
     if (sql.failed)
         return error_nomem(err);
-    MIG_TRY(wire_simple(conn, text_string(&sql), OWN_LIMIT_MS, &about, err));
+    MIG_TRY(wire_simple(conn, text_string(&sql), limit_ms, &about, err));
     return note_about(conn, about, err);
 }
 

@@ -7,8 +7,9 @@
  */
 #include "pg.h"
 
-/* How the comparison before COMMIT fails. */
-#define SQLSTATE_DIVISION_BY_ZERO "22012"
+/* A setting that nobody has: asking for it is how the comparison before COMMIT
+ * fails, with a message that nothing else has. */
+#define OTHER_TRANSACTION "mighost.other_transaction"
 
 bool tx_open(struct mig_conn *conn)
 {
@@ -82,12 +83,14 @@ mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
     return note_begun(conn, result, err);
 }
 
-/* Divides by zero, and so keeps COMMIT from being run, when the transaction
- * is another than the one of begin(). */
+/* Fails, and so keeps COMMIT from being run, when the transaction is another
+ * than the one of begin(). */
 static void commit_sql(const struct mig_conn *conn, struct text *sql)
 {
     if (conn->xid[0])
-        text_format(sql, "SELECT 1 / (CASE pg_catalog.txid_current() WHEN %s THEN 1 ELSE 0 END);",
+        text_format(sql,
+                    "SELECT CASE pg_catalog.txid_current() WHEN %s THEN ''"
+                    " ELSE pg_catalog.current_setting('" OTHER_TRANSACTION "') END;",
                     conn->xid);
     text_put(sql, "COMMIT");
 }
@@ -102,7 +105,7 @@ static mig_status commit_failed(struct mig_conn *conn, mig_status status, struct
                            "it is not known whether the transaction was committed: %s", reason);
     }
     tx_rollback(conn);
-    if (!strcmp(err->sqlstate, SQLSTATE_DIVISION_BY_ZERO))
+    if (strstr(err->message, OTHER_TRANSACTION))
         status = mig_err_set(err, MIG_E_FAILED,
                              "the transaction is no longer the one that was begun: a statement "
                              "has ended it and begun another");
@@ -119,8 +122,9 @@ mig_status tx_commit(struct mig_conn *conn, struct mig_err *err)
     if (conn->lost || PQstatus(conn->pg) == CONNECTION_BAD)
         return error_lost(conn, err); /* COMMIT was never sent */
     if (!tx_open(conn)) {
+        status = conn->xid[0] ? MIG_E_FAILED : MIG_E_MISUSE;
         tx_ended(conn);
-        return mig_err_set(err, MIG_E_FAILED, "the transaction had ended before its commit");
+        return mig_err_set(err, status, "there is no open transaction to commit");
     }
     if (tx_failed(conn)) {
         tx_rollback(conn);

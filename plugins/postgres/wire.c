@@ -347,7 +347,7 @@ mig_status wire_describe(struct mig_conn *conn, const char *sql, PGresult **out,
 
     if (!first)
         MIG_TRY(session_own(conn, err));
-    MIG_TRY(wire_start(conn, OWN_LIMIT_MS, err));
+    MIG_TRY(wire_start(conn, 0, err)); /* parsing may wait for a table's lock */
     sent &= PQenterPipelineMode(conn->pg);
     if (first)
         sent &= PQsendQueryParams(conn->pg, first, 0, NULL, NULL, NULL, NULL, 0);
