@@ -297,7 +297,6 @@ static mig_status glance(struct store *store, struct sql_source source, struct m
 {
     struct sql_facts facts;
 
-    source.hash = &store->hash;
     MIG_TRY(sqltext_glance(&source, &facts, err));
     migration->settings = facts.settings;
     memcpy(migration->checksum, facts.checksum, sizeof facts.checksum);
@@ -617,7 +616,6 @@ mig_status catalog_open_part(const struct catalog *catalog, const struct migrati
         .fd = fd,
         .offset = part->offset,
         .len = len,
-        .hash = &store->hash,
     };
     fd = -1;
     return MIG_OK;

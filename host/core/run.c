@@ -164,7 +164,6 @@ struct material {
     struct sql_source carry; /* what the history will carry; len -1: nothing */
     struct sql_facts facts;  /* of an SQL text */
     struct buf carrier;      /* what the history carried */
-    struct sha256 hash;      /* for the checksum of that */
     int text_fd;
     int carry_fd;
     int module_fd; /* sealed memfd of a module */
@@ -183,7 +182,6 @@ static void material_clear(struct material *material)
     auto_close(&material->carry_fd);
     auto_close(&material->module_fd);
     buf_clear(&material->carrier);
-    sha256_clear(&material->hash);
 }
 AUTO_VALUE(material, struct material, material_clear)
 
@@ -201,13 +199,11 @@ static mig_status load_carrier(struct run *run, const struct plan_step *step,
     if (is_module(step->applied->kind))
         return fs_memfd_bytes(material->carrier.data, material->carrier.len,
                               step->applied->id_text, &material->module_fd, err);
-    MIG_TRY(sha256_init(&material->hash, err));
     material->text = (struct sql_source){
         .name = "the down script in the history",
         .data = buf_text(&material->carrier),
         .fd = -1,
         .len = (int64_t)material->carrier.len,
-        .hash = &material->hash,
     };
     return MIG_OK;
 }

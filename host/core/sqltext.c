@@ -43,11 +43,10 @@ struct sql_reader {
     size_t cap;
     size_t len;
     bool unchecked; /* bytes are hashed only */
-    bool hashed;
-    bool held_cr;  /* the last byte was a CR that an LF may follow */
-    bool complete; /* `checksum` is final */
-    bool pending;  /* the lexer's statement is not handed out yet */
-    bool lines;    /* places are counted */
+    bool held_cr;   /* the last byte was a CR that an LF may follow */
+    bool complete;  /* `checksum` is final */
+    bool pending;   /* the lexer's statement is not handed out yet */
+    bool lines;     /* places are counted */
     struct utf8_state utf8;
     struct sha256 hash;
     unsigned char checksum[MIG_SHA256_BYTES];
@@ -201,8 +200,7 @@ static mig_status accept(struct sql_reader *reader, size_t n, struct mig_err *er
         return fault_nul(reader, offset + (nul - data), err);
     if (bad >= 0)
         return fault_utf8(reader, bad, err);
-    if (reader->hashed)
-        fold(reader, data + bom, n - bom);
+    fold(reader, data + bom, n - bom);
     return MIG_OK;
 }
 
@@ -315,11 +313,9 @@ static mig_status finish(struct sql_reader *reader, struct mig_err *err)
         return MIG_OK;
     if (reader->utf8.need > 0)
         return fault_utf8(reader, reader->utf8.began, err);
-    if (reader->hashed) {
-        if (reader->held_cr)
-            sha256_add(&reader->hash, "\r", 1);
-        MIG_TRY(sha256_finish(&reader->hash, reader->checksum, err));
-    }
+    if (reader->held_cr)
+        sha256_add(&reader->hash, "\r", 1);
+    MIG_TRY(sha256_finish(&reader->hash, reader->checksum, err));
     reader->complete = true;
     return MIG_OK;
 }
@@ -345,29 +341,21 @@ static mig_status advance(struct sql_reader *reader, enum sqllex_event *event, s
 
 /* ---- opening --------------------------------------------------------- */
 
-static mig_status reader_hash(struct sql_reader *reader, struct mig_err *err)
-{
-    if (reader->source.hash)
-        MIG_TRY(sha256_share(reader->source.hash, &reader->hash, err));
-    else
-        MIG_TRY(sha256_init(&reader->hash, err));
-    sha256_begin(&reader->hash);
-    reader->hashed = true;
-    return MIG_OK;
-}
-
-static void reader_init(struct sql_reader *reader, const struct sql_source *source, uint32_t lexis)
+static mig_status reader_init(struct sql_reader *reader, const struct sql_source *source,
+                              uint32_t lexis, struct mig_err *err)
 {
     *reader = (struct sql_reader){.source = *source, .mark_line = 1, .mark_column = 1};
-    sqllex_init(&reader->lex, lexis, 0);
     reader->data = source->data ? source->data : "";
+    sqllex_init(&reader->lex, lexis, 0);
+    MIG_TRY(sha256_init(&reader->hash, err));
+    sha256_begin(&reader->hash);
+    return MIG_OK;
 }
 
 static void reader_clear(struct sql_reader *reader)
 {
     free(reader->memory);
-    if (reader->hashed)
-        sha256_clear(&reader->hash);
+    sha256_clear(&reader->hash);
 }
 
 AUTO_VALUE(reader, struct sql_reader, reader_clear)
@@ -375,13 +363,11 @@ AUTO_VALUE(reader, struct sql_reader, reader_clear)
 mig_status sql_reader_open(const struct sql_source *source, uint32_t lexis, struct sql_reader **out,
                            struct mig_err *err)
 {
-    AUTO(sql_reader) struct sql_reader *reader = malloc(sizeof *reader);
+    AUTO(sql_reader) struct sql_reader *reader = calloc(1, sizeof *reader);
 
     if (!reader)
         return err_nomem(err);
-    reader_init(reader, source, lexis);
-    if (source->hash)
-        MIG_TRY(reader_hash(reader, err));
+    MIG_TRY(reader_init(reader, source, lexis, err));
     *out = TAKE(reader);
     return MIG_OK;
 }
@@ -397,7 +383,7 @@ void sql_reader_close(struct sql_reader *reader)
 mig_status sql_reader_checksum(const struct sql_reader *reader, unsigned char out[32],
                                struct mig_err *err)
 {
-    if (!reader->hashed || !reader->complete)
+    if (!reader->complete)
         return err_set(err, MIG_E_MISUSE, "the checksum of %s is not known yet",
                        reader->source.name);
     memcpy(out, reader->checksum, sizeof reader->checksum);
@@ -615,14 +601,13 @@ static mig_status drain(struct sql_reader *reader, struct mig_err *err)
 static mig_status inspect(const struct sql_source *source, uint32_t lexis, bool header_only,
                           struct sql_facts *out, struct mig_err *err)
 {
-    AUTO(reader) struct sql_reader reader;
+    AUTO(reader) struct sql_reader reader = {0};
     struct sql_facts facts = {0};
 
-    reader_init(&reader, source, lexis);
+    MIG_TRY(reader_init(&reader, source, lexis, err));
     settings_init(&facts.settings);
     reader.lex.header_only = header_only;
     reader.unchecked = header_only;
-    MIG_TRY(reader_hash(&reader, err));
     MIG_TRY(examine(&reader, &facts, err));
     if (header_only)
         facts.statements = reader.lex.pos < reader.len; /* one begins here */

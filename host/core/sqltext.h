@@ -16,8 +16,6 @@
 #include "mig/driver.h"
 #include <stdbool.h>
 
-struct sha256;
-
 /* Where a text comes from: `data`, or bytes of an open file. */
 struct sql_source {
     const char *name; /* for messages: the file's name */
@@ -25,9 +23,6 @@ struct sql_source {
     int fd;           /* borrowed; read with pread() */
     int64_t offset;   /* of the first byte in the file */
     int64_t len;
-    /* Whose algorithm the checksums use; borrowed. NULL: a check looks it up
-     * anew, which costs half a millisecond, and a reader computes none. */
-    const struct sha256 *hash;
 };
 
 /* The `-- mig: key = value` lines before the first statement. */
@@ -51,11 +46,11 @@ struct sql_facts {
 
 enum sql_class {
     SQL_PLAIN,
-    SQL_BEGIN,    /* BEGIN, START TRANSACTION */
-    SQL_COMMIT,   /* COMMIT, END */
-    SQL_CONTROL,  /* ROLLBACK, ABORT, SAVEPOINT, RELEASE, PREPARE TRANSACTION, SET TRANSACTION */
-    SQL_COPY,     /* COPY ... FROM stdin */
-    SQL_META      /* a psql backslash or sqlite3 dot command */
+    SQL_BEGIN,   /* BEGIN, START TRANSACTION */
+    SQL_COMMIT,  /* COMMIT, END */
+    SQL_CONTROL, /* ROLLBACK, ABORT, SAVEPOINT, RELEASE, PREPARE TRANSACTION, SET TRANSACTION */
+    SQL_COPY,    /* COPY ... FROM stdin */
+    SQL_META     /* a psql backslash or sqlite3 dot command */
 };
 
 /* One statement, without its semicolon and the blanks and comments before it.
@@ -93,8 +88,8 @@ mig_status sqltext_glance(const struct sql_source *source, struct sql_facts *out
                           struct mig_err *err);
 
 /* The source must outlive the reader. sql_reader_close() accepts NULL. */
-mig_status sql_reader_open(const struct sql_source *source, uint32_t lexis,
-                           struct sql_reader **out, struct mig_err *err);
+mig_status sql_reader_open(const struct sql_source *source, uint32_t lexis, struct sql_reader **out,
+                           struct mig_err *err);
 void sql_reader_close(struct sql_reader *reader);
 AUTO_POINTER(sql_reader, struct sql_reader, sql_reader_close)
 
@@ -106,8 +101,7 @@ mig_status sql_reader_next(struct sql_reader *reader, struct sql_statement *out,
  * whole text are left out. */
 mig_status sql_reader_chunk(struct sql_reader *reader, size_t max, struct sql_chunk *out,
                             struct mig_err *err);
-/* SHA-256 as in sql_facts, once the reader has come to the end. MIG_E_MISUSE
- * before that, and where the source names no `hash`. */
+/* SHA-256 as in sql_facts, of what was read; MIG_E_MISUSE before the end. */
 mig_status sql_reader_checksum(const struct sql_reader *reader, unsigned char out[32],
                                struct mig_err *err);
 
