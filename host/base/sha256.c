@@ -1,83 +1,95 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 by libcrypto. Owns a library context of its own: the algorithm comes
- * from the built-in provider, whatever openssl.cnf says, no start-up time goes
- * into reading that file, and an embedding program's settings stay untouched.
- * A failed step is remembered until the next sha256_begin().
+ * SHA-256: cutting a message into blocks and closing it. Holds at most one
+ * unfinished block; whole ones go to the compression function where they lie.
+ * A digest comes only from a hash that was begun, so that a forgotten begin is
+ * an error and never a digest of something else.
  */
 #include "sha256.h"
 
 #include "fs.h"
 
-#include <openssl/evp.h>
-
-#define SHA256_WINDOW ((size_t)128 * 1024)
+#define SHA256_WINDOW ((size_t)64 * 1024)
+#define SHA256_LENGTH_BYTES 8 /* of the message's length at its end */
 
 mig_status sha256_init(struct sha256 *hash, struct mig_err *err)
 {
-    struct sha256 made = {.failed = true};
-
-    made.library = OSSL_LIB_CTX_new();
-    if (made.library)
-        made.method = EVP_MD_fetch(made.library, "SHA256", NULL);
-    if (made.method)
-        made.context = EVP_MD_CTX_new();
-    if (!made.context) {
-        sha256_clear(&made);
-        return err_set(err, MIG_E_NOMEM, "libcrypto cannot make a SHA-256 context");
-    }
-    *hash = made;
+    (void)err;
+    *hash = (struct sha256){.blocks = sha256_block_pick()};
     return MIG_OK;
 }
 
 mig_status sha256_share(const struct sha256 *from, struct sha256 *hash, struct mig_err *err)
 {
-    struct sha256 made = {.failed = true};
-
-    if (from->method && EVP_MD_up_ref(from->method) == 1) {
-        made.method = from->method;
-        made.context = EVP_MD_CTX_new();
-    }
-    if (!made.context) {
-        sha256_clear(&made);
-        return err_set(err, MIG_E_NOMEM, "libcrypto cannot make a SHA-256 context");
-    }
-    *hash = made;
+    (void)err;
+    *hash = (struct sha256){.blocks = from->blocks};
     return MIG_OK;
 }
 
 void sha256_clear(struct sha256 *hash)
 {
-    EVP_MD_CTX_free(hash->context);
-    EVP_MD_free(hash->method);
-    OSSL_LIB_CTX_free(hash->library);
-    *hash = (struct sha256){.failed = true};
+    *hash = (struct sha256){0};
 }
 
 void sha256_begin(struct sha256 *hash)
 {
-    hash->failed = !hash->context || EVP_DigestInit_ex2(hash->context, hash->method, NULL) != 1;
+    /* The first 32 bits of the fractions of the square roots of 2 to 19. */
+    static const uint32_t start[SHA256_WORDS] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                                 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
+    memcpy(hash->state, start, sizeof hash->state);
+    hash->len = 0;
+    hash->begun = hash->blocks != NULL;
 }
 
 void sha256_add(struct sha256 *hash, const void *data, size_t len)
 {
-    if (!hash->failed && len)
-        hash->failed = EVP_DigestUpdate(hash->context, data, len) != 1;
+    const unsigned char *bytes = data;
+    size_t held = hash->len % SHA256_BLOCK;
+    size_t whole;
+
+    if (!hash->begun || !len)
+        return;
+    hash->len += len;
+    if (held) {
+        size_t fill = SHA256_BLOCK - held < len ? SHA256_BLOCK - held : len;
+
+        memcpy(hash->rest + held, bytes, fill);
+        bytes += fill;
+        len -= fill;
+        if (held + fill < SHA256_BLOCK)
+            return;
+        hash->blocks(hash->state, hash->rest, 1);
+    }
+    whole = len / SHA256_BLOCK;
+    if (whole)
+        hash->blocks(hash->state, bytes, whole);
+    if (len % SHA256_BLOCK)
+        memcpy(hash->rest, bytes + whole * SHA256_BLOCK, len % SHA256_BLOCK);
+}
+
+/* Appends a one bit, zeros, and the length in bits, to a whole block. */
+static void close_message(struct sha256 *hash)
+{
+    unsigned char end[2 * SHA256_BLOCK] = {0x80};
+    size_t held = hash->len % SHA256_BLOCK;
+    size_t pad = (held < SHA256_BLOCK - SHA256_LENGTH_BYTES ? 1u : 2u) * SHA256_BLOCK - held;
+    uint64_t bits = hash->len * 8;
+
+    for (size_t i = 0; i < SHA256_LENGTH_BYTES; i++)
+        end[pad - 1 - i] = (unsigned char)(bits >> 8 * i);
+    sha256_add(hash, end, pad);
 }
 
 mig_status sha256_finish(struct sha256 *hash, unsigned char out[MIG_SHA256_BYTES],
                          struct mig_err *err)
 {
-    unsigned char digest[MIG_SHA256_BYTES];
-    unsigned len = 0;
-
-    if (hash->failed || EVP_DigestFinal_ex(hash->context, digest, &len) != 1 ||
-        len != sizeof digest) {
-        hash->failed = true;
-        return err_set(err, MIG_E_INTERNAL, "libcrypto failed to compute a SHA-256 digest");
-    }
-    hash->failed = true; /* until the next sha256_begin() */
-    memcpy(out, digest, sizeof digest);
+    if (!hash->begun)
+        return err_set(err, MIG_E_INTERNAL, "a SHA-256 digest was asked for before its message");
+    close_message(hash);
+    for (size_t i = 0; i < MIG_SHA256_BYTES; i++)
+        out[i] = (unsigned char)(hash->state[i / 4] >> (24 - 8 * (i % 4)));
+    hash->begun = false;
     return MIG_OK;
 }
 
@@ -144,8 +156,7 @@ bool sha256_parse(const char *hex, unsigned char out[MIG_SHA256_BYTES])
     return true;
 }
 
-mig_status sha256_once(const void *data, size_t len, char out[MIG_SHA256_HEX],
-                       struct mig_err *err)
+mig_status sha256_once(const void *data, size_t len, char out[MIG_SHA256_HEX], struct mig_err *err)
 {
     AUTO(sha256) struct sha256 hash = {0};
     unsigned char digest[MIG_SHA256_BYTES];

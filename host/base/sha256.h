@@ -1,30 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SHA-256 (FIPS 180-4). One `struct sha256` hashes any number of messages one
- * after the other: sha256_init() looks the algorithm up, which is dear; what
- * follows is cheap. Keep one for a catalog or a run, and one for each thread.
+ * after the other; it is a plain value, cheap to make. Ours, and not
+ * libcrypto's: linking and starting that library takes longer than hashing a
+ * thousand files.
  *
  *     sha256_begin(&hash); sha256_add(&hash, data, len); ...
- *     sha256_finish(&hash, digest, err)      also tells of any failure before
+ *     sha256_finish(&hash, digest, err)      also tells of a missing begin
  */
 #ifndef MIGHOST_SHA256_H
 #define MIGHOST_SHA256_H
 
 #include "auto.h"
 #include "err.h"
+#include "sha256_block.h"
 
 #include <stdbool.h>
 
 struct sha256 {
-    void *library; /* OSSL_LIB_CTX: our own, so that no configuration is read */
-    void *method;  /* EVP_MD */
-    void *context; /* EVP_MD_CTX */
-    bool failed;
+    sha256_block_fn blocks; /* the fastest way of this processor */
+    bool begun;
+    uint64_t len; /* bytes of the message so far */
+    uint32_t state[SHA256_WORDS];
+    unsigned char rest[SHA256_BLOCK]; /* its last, unfinished block */
 };
 
 MIG_MUST_USE mig_status sha256_init(struct sha256 *hash, struct mig_err *err);
-/* Another one that uses the algorithm `from` has found: cheap. `from` must
- * outlive it. */
+/* Another one for the same processor. */
 MIG_MUST_USE mig_status sha256_share(const struct sha256 *from, struct sha256 *hash,
                                      struct mig_err *err);
 void sha256_clear(struct sha256 *hash);
@@ -40,7 +42,7 @@ MIG_MUST_USE mig_status sha256_data(struct sha256 *hash, const void *data, size_
 MIG_MUST_USE mig_status sha256_fd(struct sha256 *hash, int fd, const char *name,
                                   unsigned char out[MIG_SHA256_BYTES], struct mig_err *err);
 
-/* As sha256_data(), in hex, for a single message: looks the algorithm up. */
+/* As sha256_data(), in hex, for a single message. */
 MIG_MUST_USE mig_status sha256_once(const void *data, size_t len, char out[MIG_SHA256_HEX],
                                     struct mig_err *err);
 

@@ -30,6 +30,52 @@ Test(sha256, known_answers)
                      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
+Test(sha256, a_million_letters)
+{
+    char *letters = malloc(1000000);
+
+    memset(letters, 'a', 1000000);
+    cr_assert_str_eq(hex_of(letters, 1000000),
+                     "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    free(letters);
+}
+
+Test(sha256, every_length_around_the_end_of_a_block_agrees_with_the_shell)
+{
+    const char *folder = test_folder();
+    char data[200];
+
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (char)(i * 31 + 7);
+    for (size_t len = 50; len < 140; len++) {
+        const char *path = test_write_bytes(folder, "f", data, len);
+        struct test_result said = test_run("sha256sum", path);
+
+        if (said.exit_code != 0)
+            cr_skip_test("there is no sha256sum");
+        cr_assert_eq(strncmp(said.out, hex_of(data, len), 64), 0, "%zu bytes", len);
+    }
+}
+
+Test(sha256, both_ways_to_compress_a_block_agree)
+{
+    sha256_block_fn fast = sha256_block_pick();
+    uint32_t one[SHA256_WORDS] = {1, 2, 3, 4, 5, 6, 7, 8};
+    uint32_t other[SHA256_WORDS] = {1, 2, 3, 4, 5, 6, 7, 8};
+    unsigned char blocks[64 * SHA256_BLOCK];
+    uint32_t random = 12345;
+
+    for (size_t i = 0; i < sizeof blocks; i++) {
+        random = random * 1664525 + 1013904223;
+        blocks[i] = (unsigned char)(random >> 24);
+    }
+    for (size_t count = 0; count <= 64; count++) {
+        sha256_block_portable(one, blocks, count);
+        fast(other, blocks, count);
+        cr_assert_arr_eq(one, other, sizeof one);
+    }
+}
+
 Test(sha256, one_context_serves_many_messages_in_pieces_of_any_size)
 {
     AUTO(sha256) struct sha256 hash = {0};
