@@ -22,6 +22,7 @@ static void json_outcome(struct cli *cli, enum mighost_direction direction,
         json_string(&json, cli->listener.done.data[i]);
     json_array_end(&json);
     json_member_text(&json, "current_version", result->current);
+    json_member_int(&json, "applied", (int64_t)result->applied);
     json_member_text(&json, "run_id", result->run_id);
     json_member_int(&json, "duration_ms", result->duration_ms);
     json_object_end(&json);
@@ -36,22 +37,17 @@ static void add_current(struct buf *out, const char *current)
         buf_puts(out, "no migration is applied");
 }
 
-/* How many are applied is worth a look at the history only for a person. */
 static void show_nothing(struct cli *cli, const struct mighost_result *result)
 {
-    AUTO(overview) struct mighost_overview *overview = NULL;
-    struct mig_err ignored;
-    struct page page = cli_page(cli);
+    struct buf *out = &cli->out;
     char count[TEXT_SHORT];
 
-    buf_puts(page.out, "Nothing to do");
-    if (result->skipped)
-        buf_printf(page.out, ", another host has done it");
-    buf_puts(page.out, ": ");
-    if (*result->current && mighost_status(cli->host, &overview, &ignored) == MIG_OK)
-        buf_printf(page.out, "%s applied, ", text_count(count, (int64_t)overview->applied));
-    add_current(page.out, result->current);
-    buf_puts(page.out, ".\n");
+    buf_puts(out,
+             result->skipped ? "Nothing to do, another host has done it: " : "Nothing to do: ");
+    if (*result->current)
+        buf_printf(out, "%s applied, ", text_count(count, (int64_t)result->applied));
+    add_current(out, result->current);
+    buf_puts(out, ".\n");
 }
 
 void show_outcome(struct cli *cli, enum mighost_direction direction, const char *verb,

@@ -714,6 +714,9 @@ static void note_current(struct run *run, const struct applied_list *history)
 
     snprintf(run->result.current, sizeof run->result.current, "%s",
              current ? current->id_text : "");
+    run->result.applied = 0;
+    for (size_t i = 0; i < history->count; i++)
+        run->result.applied += history->items[i].state == MIGHOST_APPLIED;
 }
 
 static mig_status plan_and_run(struct run *run, const struct plan_request *request,

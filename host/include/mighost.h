@@ -137,6 +137,7 @@ struct mighost_result {
     int64_t duration_ms;
     char run_id[40];
     char current[MIG_ID_SIZE]; /* version afterwards, "" when empty */
+    size_t applied;            /* migrations that stand applied afterwards */
 };
 
 /* One migration, as bundle and history together see it. */
