@@ -93,21 +93,11 @@ static bool tie_to_host(void)
            getppid() == host.pid;
 }
 
-static void reset_signals(void)
-{
-    sigset_t none;
-
-    for (int number = 1; number < SIGRTMAX; number++)
-        signal(number, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
+/* Signal dispositions and mask are the default ones: the host has seen to it. */
 static void restrict_process(void)
 {
     const struct rlimit no_core = {0, 0};
 
-    reset_signals();
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     setrlimit(RLIMIT_CORE, &no_core);
 }
