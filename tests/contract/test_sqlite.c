@@ -87,7 +87,7 @@ SqliteTest(a_relative_path_is_made_absolute)
     cr_assert_eq(chdir(folder), 0);
     rig_expect(rig, rig->driver->open(&config, &conn, &rig->err), MIG_OK);
     cr_assert_str_eq(rig->driver->info(conn, MIG_INFO_TARGET),
-                     test_format("sqlite:%s/file:here.db", realpath(folder, NULL)));
+                     test_format("sqlite:%s/file:here.db", folder));
     rig->driver->close(conn);
     cr_assert_eq(chdir("/"), 0);
 }
