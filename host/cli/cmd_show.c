@@ -52,9 +52,10 @@ static void show_record(struct page *page, const struct mighost_item *item)
 
     if (!item->applied_at_ms)
         return;
-    render_field(page, "Applied at", render_time(text, item->applied_at_ms));
+    render_field(page, item->state == MIGHOST_APPLIED ? "Applied at" : "Begun at",
+                 render_time(text, item->applied_at_ms));
     render_field(page, "Took", text_duration(text, item->duration_ms));
-    render_field(page, "Applied by", item->who);
+    render_field(page, "By", item->who);
     render_field(page, "Run", item->run_id);
     render_field(page, "Host version", item->host_version);
 }

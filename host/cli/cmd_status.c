@@ -7,27 +7,35 @@
 
 #include <string.h>
 
-static bool is_recorded(const struct mighost_item *item)
+/* Which migrations a list of the JSON document has. */
+static bool is_applied(const struct mighost_item *item)
 {
-    return item->state != MIGHOST_PENDING;
+    return item->state == MIGHOST_APPLIED;
 }
 
-static void json_ids(struct json *json, const char *key, const struct mighost_list *list)
+static bool is_odd(const struct mighost_item *item)
 {
-    json_key(json, key);
+    return (item->state != MIGHOST_APPLIED && item->state != MIGHOST_PENDING) ||
+           (item->flags & (MIGHOST_CHANGED | MIGHOST_MISSING | MIGHOST_OUT_OF_ORDER));
+}
+
+static void json_pending(struct json *json, const struct mighost_list *list)
+{
+    json_key(json, "pending_migrations");
     json_array(json);
     for (size_t i = 0; i < list->count; i++)
-        if (!is_recorded(&list->items[i]))
+        if (!is_applied(&list->items[i]))
             json_string(json, list->items[i].id);
     json_array_end(json);
 }
 
-static void json_recorded(struct json *json, const char *key, const struct mighost_list *list)
+static void json_those(struct json *json, const char *key, const struct mighost_list *list,
+                       bool (*belongs)(const struct mighost_item *item))
 {
     json_key(json, key);
     json_array(json);
     for (size_t i = 0; i < list->count; i++)
-        if (is_recorded(&list->items[i]))
+        if (belongs(&list->items[i]))
             json_item(json, &list->items[i]);
     json_array_end(json);
 }
@@ -44,8 +52,9 @@ static void show_json(struct cli *cli, const struct mighost_overview *overview)
     json_member_int(&json, "applied", (int64_t)overview->applied);
     json_member_int(&json, "pending", (int64_t)overview->pending);
     json_member_int(&json, "problems", (int64_t)overview->problems);
-    json_ids(&json, "pending_migrations", &overview->all);
-    json_recorded(&json, "applied_migrations", &overview->all);
+    json_pending(&json, &overview->all);
+    json_those(&json, "applied_migrations", &overview->all, is_applied);
+    json_those(&json, "problem_migrations", &overview->all, is_odd);
     json_member_text(&json, "last_error", overview->last_error);
     json_object_end(&json);
     buf_putc(&cli->out, '\n');
@@ -59,7 +68,7 @@ static void show_counts(struct page *page, const struct mighost_overview *overvi
     buf_printf(&counts, "%s applied", text_count(text, (int64_t)overview->applied));
     buf_printf(&counts, ", %s pending", text_count(text, (int64_t)overview->pending));
     if (overview->problems)
-        buf_printf(&counts, ", %s with a note", text_count(text, (int64_t)overview->problems));
+        buf_printf(&counts, ", %s to look at", text_count(text, (int64_t)overview->problems));
     render_field(page, "Migrations", buf_text(&counts));
 }
 

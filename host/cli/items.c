@@ -44,8 +44,8 @@ static void add_item(struct table *table, const struct mighost_item *item)
 
 void show_items(struct cli *cli, const struct mighost_list *list)
 {
-    static const char *const names[] = {"ID",   "STATE", "APPLIED AT (UTC)", "TOOK",
-                                        "KIND", "NOTE",  "DESCRIPTION",      NULL};
+    static const char *const names[] = {"ID",   "STATE", "SINCE (UTC)", "TOOK",
+                                        "KIND", "NOTE",  "DESCRIPTION", NULL};
     AUTO(table) struct table table = {.columns = 7};
     struct page page = cli_page(cli);
 
