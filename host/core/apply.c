@@ -92,8 +92,7 @@ static void on_log(void *arg, enum mig_level level, const char *text)
 
 static void on_progress(void *arg, int64_t done, int64_t total)
 {
-    emit(arg, (struct mighost_event){
-                  .kind = MIGHOST_EVENT_PROGRESS, .done = done, .total = total});
+    emit(arg, (struct mighost_event){.kind = MIGHOST_EVENT_PROGRESS, .done = done, .total = total});
 }
 
 /* --- the carrier ------------------------------------------------------------ */
@@ -229,7 +228,7 @@ static mig_status row_finish(struct work *work, struct mig_err *err)
         return history_remove(history, work->item->id, err);
     }
     if (work->carrier[0])
-        MIG_TRY(history_put_carrier(history, work->carrier, work->item->kind,
+        MIG_TRY(history_put_carrier(history, work->item->id, work->carrier, work->item->kind,
                                     work->carry.data ? work->carry.data : "", work->carry.len,
                                     err));
     MIG_TRY(log_attempt(work, "applied", NULL, err));
@@ -273,8 +272,7 @@ static mig_status same_text(const struct work *work, const unsigned char checksu
     sha256_hex(checksum, hex);
     if (!going_up(work) || strcmp(hex, work->item->checksum) == 0)
         return MIG_OK;
-    return err_set(err, MIG_E_BUNDLE, "%s changed while it was being run",
-                   work->item->text.name);
+    return err_set(err, MIG_E_BUNDLE, "%s changed while it was being run", work->item->text.name);
 }
 
 static mig_status run_text(struct work *work, struct mig_err *err)
@@ -329,8 +327,7 @@ static mig_status is_cancelled(void *arg)
 {
     const struct work *work = arg;
 
-    return work->session->cancelled ? work->session->cancelled(work->session->cancel_arg)
-                                    : MIG_OK;
+    return work->session->cancelled ? work->session->cancelled(work->session->cancel_arg) : MIG_OK;
 }
 
 static mig_status run_module(struct work *work, struct mig_err *err)
@@ -475,8 +472,7 @@ static mig_status durable_failed(struct work *work, bool fresh, struct mig_err *
         return durable_leave(work, err);
     if (err->status != MIG_E_HISTORY && !by_request)
         err->status = MIG_E_PARTIAL;
-    return err_append(err,
-                      "%lld finished step%s stand%s and will not run again: %s",
+    return err_append(err, "%lld finished step%s stand%s and will not run again: %s",
                       (long long)steps, steps == 1 ? "" : "s", steps == 1 ? "s" : "",
                       by_request ? "run the command again to go on"
                                  : "mend the cause and run the command again; a file that you "
@@ -503,8 +499,8 @@ static mig_status run_durable(struct work *work, struct mig_err *err)
     };
     status = durable_open(&work->durable, err);
     if (status == MIG_OK)
-        status = work->item->module ? run_module(work, err)
-                                    : durable_run(&work->durable, &script, err);
+        status =
+            work->item->module ? run_module(work, err) : durable_run(&work->durable, &script, err);
     if (status == MIG_OK)
         status = tx_begin(work, err);
     if (status == MIG_OK)
@@ -548,8 +544,9 @@ static mig_status none_failed(struct work *work, struct mig_err *err)
     if (status < 0)
         work->driver->rollback(work->conn);
     err->status = MIG_E_PARTIAL;
-    return err_append(err, "it runs without a transaction, so what ran before this point stands: "
-                           "look, then `mighost resolve %s` with --retry, --applied or --reverted",
+    return err_append(err,
+                      "it runs without a transaction, so what ran before this point stands: "
+                      "look, then `mighost resolve %s` with --retry, --applied or --reverted",
                       work->item->id_text);
 }
 

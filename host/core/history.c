@@ -23,6 +23,7 @@ struct history {
     struct mig_conn *conn;
     char schema[PREFIX_MAX + 1];
     char prefix[PREFIX_MAX + 1];
+    int64_t next_number; /* of the log, under the lock; 0: not asked yet */
 };
 
 static const char *const layout_tables[] = {
@@ -39,15 +40,15 @@ static const char *const layout_tables[] = {
     "CREATE TABLE @journal (id BIGINT NOT NULL, step BIGINT NOT NULL, finished BIGINT NOT NULL,"
     " kind VARCHAR(20) NOT NULL, fingerprint VARCHAR(64) NOT NULL, cursor_at TEXT NOT NULL,"
     " done BIGINT NOT NULL, PRIMARY KEY (id, step))",
-    "CREATE TABLE @carrier (digest VARCHAR(64) NOT NULL PRIMARY KEY, kind VARCHAR(20) NOT NULL,"
-    " body @blob NOT NULL)",
+    "CREATE TABLE @carrier (id @key NOT NULL PRIMARY KEY, digest VARCHAR(64) NOT NULL,"
+    " kind VARCHAR(20) NOT NULL, body @blob NOT NULL)",
     "INSERT INTO @meta (key, value) VALUES ('" LAYOUT_KEY "', '1')",
 };
 
 #define HISTORY_COLUMNS                                                         \
     "id, id_text, sequence, state, kind, mode, description, checksum, carrier," \
     " applied_at_ms, duration_ms, run_id, host_version, who"
-#define LOG_COLUMNS                                                               \
+#define LOG_COLUMNS                                                                \
     "number, id_text, action, outcome, error, started_at_ms, duration_ms, run_id," \
     " host_version, who"
 #define JOURNAL_COLUMNS "step, finished, kind, fingerprint, cursor_at, done"
@@ -56,6 +57,7 @@ enum statement {
     GET_LAYOUT,
     LOAD,
     FIND,
+    NEXT_NUMBER,
     START,
     SET_STATE,
     SET_CHECKSUM,
@@ -64,6 +66,7 @@ enum statement {
     ATTEMPTS,
     PUT_CARRIER,
     GET_CARRIER,
+    DROP_CARRIER,
     JOURNAL,
     JOURNAL_PUT,
     JOURNAL_CLEAR,
@@ -73,20 +76,20 @@ static const char *const statements[] = {
     [GET_LAYOUT] = "SELECT value FROM @meta WHERE key = '" LAYOUT_KEY "'",
     [LOAD] = "SELECT " HISTORY_COLUMNS " FROM @history ORDER BY id",
     [FIND] = "SELECT " HISTORY_COLUMNS " FROM @history WHERE id = $1",
-    [START] = "INSERT INTO @history (" HISTORY_COLUMNS ") VALUES ($1, $2,"
-              " (SELECT COALESCE(MAX(number), 0) + 1 FROM @log),"
-              " $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    [NEXT_NUMBER] = "SELECT COALESCE(MAX(number), 0) + 1 FROM @log",
+    [START] = "INSERT INTO @history (" HISTORY_COLUMNS ") VALUES"
+              " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     [SET_STATE] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4"
                   " WHERE id = $1",
     [SET_CHECKSUM] = "UPDATE @history SET checksum = $2 WHERE id = $1",
     [REMOVE] = "DELETE FROM @history WHERE id = $1",
     [LOG] = "INSERT INTO @log (" LOG_COLUMNS ") VALUES"
-            " ((SELECT COALESCE(MAX(number), 0) + 1 FROM @log), $1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     [ATTEMPTS] = "SELECT " LOG_COLUMNS " FROM @log WHERE $1 = '' OR id_text = $1"
                  " ORDER BY number DESC LIMIT $2",
-    [PUT_CARRIER] = "INSERT INTO @carrier (digest, kind, body) VALUES ($1, $2, $3)"
-                    " ON CONFLICT (digest) DO NOTHING",
-    [GET_CARRIER] = "SELECT body FROM @carrier WHERE digest = $1",
+    [PUT_CARRIER] = "INSERT INTO @carrier (id, digest, kind, body) VALUES ($1, $2, $3, $4)",
+    [GET_CARRIER] = "SELECT body FROM @carrier WHERE id = $1",
+    [DROP_CARRIER] = "DELETE FROM @carrier WHERE id = $1",
     [JOURNAL] = "SELECT " JOURNAL_COLUMNS " FROM @journal WHERE id = $1 ORDER BY step",
     [JOURNAL_PUT] = "INSERT INTO @journal (id, " JOURNAL_COLUMNS ")"
                     " VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -226,9 +229,8 @@ static int64_t query_int(struct query *query, int column)
 {
     struct mig_value value = {0};
 
-    return query->driver->column(query->cursor, column, &value, NULL) < 0
-               ? 0
-               : mig_value_int64(&value);
+    return query->driver->column(query->cursor, column, &value, NULL) < 0 ? 0
+                                                                          : mig_value_int64(&value);
 }
 
 static const char *query_text(struct query *query, int column)
@@ -273,8 +275,8 @@ static const char *mode_name(int mode)
 
 /* --- opening and making ---------------------------------------------------- */
 
-mig_status history_open(const struct mig_driver *driver, struct mig_conn *conn,
-                        const char *prefix, struct history **out, struct mig_err *err)
+mig_status history_open(const struct mig_driver *driver, struct mig_conn *conn, const char *prefix,
+                        struct history **out, struct mig_err *err)
 {
     const char *given = prefix && *prefix ? prefix : PREFIX_DEFAULT;
     const char *dot = strchr(given, '.');
@@ -326,8 +328,8 @@ static mig_status layout_check(struct history *history, struct mig_err *err)
     return err_set(err, MIG_E_HISTORY,
                    "the history in %s has layout %ld, and this host (%s) knows layout %d: use the "
                    "newer mighost that made it; nothing was changed",
-                   history->driver->info(history->conn, MIG_INFO_TARGET), layout,
-                   mighost_version(), HISTORY_LAYOUT);
+                   history->driver->info(history->conn, MIG_INFO_TARGET), layout, mighost_version(),
+                   HISTORY_LAYOUT);
 }
 
 mig_status history_exists(struct history *history, bool *out, struct mig_err *err)
@@ -380,10 +382,9 @@ mig_status history_create(struct history *history, struct mig_err *err)
     if (status == MIG_OK)
         return MIG_OK;
     driver->rollback(history->conn);
-    return err->status == MIG_E_HISTORY
-               ? status
-               : err_wrap(err, "making the history tables in %s",
-                          driver->info(history->conn, MIG_INFO_TARGET));
+    return err->status == MIG_E_HISTORY ? status
+                                        : err_wrap(err, "making the history tables in %s",
+                                                   driver->info(history->conn, MIG_INFO_TARGET));
 }
 
 /* --- reading --------------------------------------------------------------- */
@@ -428,10 +429,9 @@ static bool applied_read(struct query *query, struct applied_store *store)
     row->sequence = query_int(query, 2);
     row->state = (enum mighost_state)name_index(query_text(query, 3), state_name,
                                                 MIGHOST_REVERTING + 1, MIGHOST_RUNNING);
-    row->kind = (enum mighost_kind)name_index(query_text(query, 4), kind_name,
-                                              MIGHOST_BASELINE + 1, MIGHOST_SQL);
-    row->mode =
-        (enum mig_mode)name_index(query_text(query, 5), mode_name, MIG_NONE + 1, MIG_NONE);
+    row->kind = (enum mighost_kind)name_index(query_text(query, 4), kind_name, MIGHOST_BASELINE + 1,
+                                              MIGHOST_SQL);
+    row->mode = (enum mig_mode)name_index(query_text(query, 5), mode_name, MIG_NONE + 1, MIG_NONE);
     row->description = arena_strdup(&store->texts, query_text(query, 6));
     query_copy(query, 7, row->checksum, sizeof row->checksum);
     query_copy(query, 8, row->carrier, sizeof row->carrier);
@@ -508,11 +508,30 @@ const struct applied *applied_find(const struct applied_list *list, uint64_t id)
 
 /* --- writing --------------------------------------------------------------- */
 
+/* The number of the next attempt. Nobody else counts on while we hold the
+ * lock, so that it is asked for once. */
+static mig_status next_number(struct history *history, struct mig_err *err)
+{
+    AUTO(query) struct query query = {0};
+    mig_status status;
+
+    if (history->next_number > 0)
+        return MIG_OK;
+    MIG_TRY(query_start(history, NEXT_NUMBER, NULL, 0, &query, err));
+    status = query_step(&query, err);
+    if (status == MIG_ROW)
+        history->next_number = query_int(&query, 0);
+    return status < 0 ? err_wrap(err, "reading the log") : MIG_OK;
+}
+
 mig_status history_start(struct history *history, const struct applied *row, struct mig_err *err)
 {
+    MIG_TRY(next_number(history, err));
+
     const struct mig_value values[] = {
         int_value((int64_t)row->id),
         text_value(row->id_text),
+        int_value(history->next_number),
         text_value(state_name(MIGHOST_RUNNING)),
         text_value(kind_name((int)row->kind)),
         text_value(mode_name((int)row->mode)),
@@ -567,18 +586,20 @@ mig_status history_remove(struct history *history, uint64_t id, struct mig_err *
     struct mig_value key = int_value((int64_t)id);
 
     MIG_TRY(history_journal_clear(history, id, err));
+    MIG_TRY(query_run(history, DROP_CARRIER, &key, 1, err));
     return query_one(history, REMOVE, &key, 1, err);
 }
 
-mig_status history_log(struct history *history, const struct attempt *attempt,
-                       struct mig_err *err)
+mig_status history_log(struct history *history, const struct attempt *attempt, struct mig_err *err)
 {
+    MIG_TRY(next_number(history, err));
+
     const struct mig_value values[] = {
-        text_value(attempt->id_text),          text_value(attempt->action),
-        text_value(attempt->outcome),          text_value(attempt->error),
-        int_value(attempt->started_at_ms),     int_value(attempt->duration_ms),
-        text_value(attempt->run_id),           text_value(mighost_version()),
-        text_value(attempt->who),
+        int_value(history->next_number++), text_value(attempt->id_text),
+        text_value(attempt->action),       text_value(attempt->outcome),
+        text_value(attempt->error),        int_value(attempt->started_at_ms),
+        int_value(attempt->duration_ms),   text_value(attempt->run_id),
+        text_value(mighost_version()),     text_value(attempt->who),
     };
 
     return query_run(history, LOG, values, sizeof values / sizeof values[0], err);
@@ -667,11 +688,12 @@ mig_status history_attempts(struct history *history, const char *id_text, size_t
 
 /* --- carriers -------------------------------------------------------------- */
 
-mig_status history_put_carrier(struct history *history, const char *digest,
+mig_status history_put_carrier(struct history *history, uint64_t id, const char *digest,
                                enum mighost_kind kind, const void *body, size_t len,
                                struct mig_err *err)
 {
     const struct mig_value values[] = {
+        int_value((int64_t)id),
         text_value(digest),
         text_value(kind_name((int)kind)),
         {.type = MIG_BLOB, .len = len, .as.data = body},
@@ -680,12 +702,27 @@ mig_status history_put_carrier(struct history *history, const char *digest,
     return query_run(history, PUT_CARRIER, values, sizeof values / sizeof values[0], err);
 }
 
-mig_status history_get_carrier(struct history *history, const char *digest, struct buf *out,
-                               struct mig_err *err)
+static mig_status carrier_check(const struct mig_value *body, const char *digest,
+                                struct mig_err *err)
 {
-    struct mig_value key = text_value(digest);
-    struct mig_value body;
     char found[HISTORY_HEX];
+
+    if (body->type != MIG_BLOB && body->type != MIG_TEXT)
+        return err_set(err, MIG_E_HISTORY, "the down carrier in the history is empty");
+    MIG_TRY(sha256_once(body->as.data, body->len, found, err));
+    if (strcmp(found, digest) == 0)
+        return MIG_OK;
+    return err_set(err, MIG_E_HISTORY,
+                   "the down carrier in the history was changed (its digest is %s and should be "
+                   "%s): it will not be run; restore the table from a backup",
+                   found, digest);
+}
+
+mig_status history_get_carrier(struct history *history, uint64_t id, const char *digest,
+                               struct buf *out, struct mig_err *err)
+{
+    struct mig_value key = int_value((int64_t)id);
+    struct mig_value body;
     AUTO(query) struct query query = {0};
     mig_status status;
 
@@ -694,17 +731,10 @@ mig_status history_get_carrier(struct history *history, const char *digest, stru
     if (status < 0)
         return status;
     if (status != MIG_ROW)
-        return err_set(err, MIG_E_NOTFOUND, "the history carries nothing with the digest %s",
-                       digest);
+        return err_set(err, MIG_E_NOTFOUND, "the history carries no down of migration %llu",
+                       (unsigned long long)id);
     MIG_TRY(history->driver->column(query.cursor, 0, &body, err));
-    if (body.type != MIG_BLOB && body.type != MIG_TEXT)
-        return err_set(err, MIG_E_HISTORY, "the carrier %s in the history is empty", digest);
-    MIG_TRY(sha256_once(body.as.data, body.len, found, err));
-    if (strcmp(found, digest) != 0)
-        return err_set(err, MIG_E_HISTORY,
-                       "the carrier %s in the history was changed (it is now %s): it will not be "
-                       "run; restore the table from a backup",
-                       digest, found);
+    MIG_TRY(carrier_check(&body, digest, err));
     buf_reset(out);
     buf_add(out, body.as.data, body.len);
     return buf_check(out, err);
@@ -769,13 +799,13 @@ mig_status history_journal(struct history *history, uint64_t id, struct journal 
     return MIG_OK;
 }
 
-mig_status history_journal_put(struct history *history, uint64_t id,
-                               const struct journal_row *row, struct mig_err *err)
+mig_status history_journal_put(struct history *history, uint64_t id, const struct journal_row *row,
+                               struct mig_err *err)
 {
     const struct mig_value values[] = {
-        int_value((int64_t)id),        int_value(row->step),
-        int_value(row->finished),      text_value(row->kind),
-        text_value(row->fingerprint),  text_value(row->cursor ? row->cursor : ""),
+        int_value((int64_t)id),       int_value(row->step),
+        int_value(row->finished),     text_value(row->kind),
+        text_value(row->fingerprint), text_value(row->cursor ? row->cursor : ""),
         int_value(row->done),
     };
 

@@ -11,7 +11,7 @@
  *                     applied_at, duration_ms, run_id, host_version, who, attempt, carrier
  *   <prefix>_log      number PK, id, action, outcome, error, started_at, duration_ms, run_id, ...
  *   <prefix>_journal  (id, step) PK, state, kind, fingerprint, cursor, done
- *   <prefix>_carrier  digest PK, kind, body
+ *   <prefix>_carrier  id PK, digest, kind, body: gone with the row of the history
  *   <prefix>_meta     key PK, value: the layout's version
  */
 #ifndef MIGHOST_HISTORY_H
@@ -119,7 +119,8 @@ mig_status history_set_state(struct history *history, uint64_t id, enum mighost_
 /* Replaces the checksum of an applied row (--accept-changed). */
 mig_status history_set_checksum(struct history *history, uint64_t id, const char *checksum,
                                 struct mig_err *err);
-/* Removes the row and its journal. MIG_E_NOTFOUND where there was none. */
+/* Removes the row, its journal and its carrier. MIG_E_NOTFOUND where there was
+ * none. */
 mig_status history_remove(struct history *history, uint64_t id, struct mig_err *err);
 
 mig_status history_log(struct history *history, const struct attempt *attempt,
@@ -128,13 +129,14 @@ mig_status history_log(struct history *history, const struct attempt *attempt,
 mig_status history_attempts(struct history *history, const char *id_text, size_t limit,
                             struct mighost_attempts **out, struct mig_err *err);
 
-/* Content-addressed; storing what is there already does nothing. */
-mig_status history_put_carrier(struct history *history, const char *digest,
+/* What rolls the migration back: its down text, or the module's bytes. `digest`
+ * is the SHA-256 of the body and stands in the history row too. */
+mig_status history_put_carrier(struct history *history, uint64_t id, const char *digest,
                                enum mighost_kind kind, const void *body, size_t len,
                                struct mig_err *err);
-/* MIG_E_NOTFOUND, or MIG_E_HISTORY where the body does not match its digest. */
-mig_status history_get_carrier(struct history *history, const char *digest, struct buf *out,
-                               struct mig_err *err);
+/* MIG_E_NOTFOUND, or MIG_E_HISTORY where the body does not match `digest`. */
+mig_status history_get_carrier(struct history *history, uint64_t id, const char *digest,
+                               struct buf *out, struct mig_err *err);
 
 mig_status history_journal(struct history *history, uint64_t id, struct journal **out,
                            struct mig_err *err);

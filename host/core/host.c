@@ -249,8 +249,7 @@ static mig_status execute(struct mighost *host, const struct plan_request *reque
                           struct mig_err *err)
 {
     struct run_config config = run_config_of(host);
-    bool undo =
-        request->direction == MIGHOST_UP && options && options->rollback_on_failure;
+    bool undo = request->direction == MIGHOST_UP && options && options->rollback_on_failure;
 
     MIG_TRY(need_database(host, err));
     return run_execute(&config, request, undo, result, err);
@@ -351,8 +350,8 @@ static mig_status look_open(struct mighost *host, struct look *look, struct mig_
     return look_connect(host, look, err);
 }
 
-static mig_status list_of(struct mighost *host, enum view_filter filter,
-                          struct mighost_list **out, struct mig_err *err)
+static mig_status list_of(struct mighost *host, enum view_filter filter, struct mighost_list **out,
+                          struct mig_err *err)
 {
     AUTO(look) struct look look = {0};
 
@@ -392,8 +391,7 @@ static void engine_text(const struct look *look, char *out, size_t size)
              look->reachable ? session->driver->info(session->conn, MIG_INFO_VERSION) : "");
 }
 
-mig_status mighost_status(struct mighost *host, struct mighost_overview **out,
-                          struct mig_err *err)
+mig_status mighost_status(struct mighost *host, struct mighost_overview **out, struct mig_err *err)
 {
     AUTO(look) struct look look = {0};
     struct mighost_attempts *attempts = NULL;
@@ -405,11 +403,11 @@ mig_status mighost_status(struct mighost *host, struct mighost_overview **out,
     if (status < 0)
         return status;
     engine_text(&look, engine, sizeof engine);
-    status = view_status(look.catalog, look.history,
-                         look.reachable ? look.session.driver->info(look.session.conn,
-                                                                    MIG_INFO_TARGET)
-                                        : "a database that is not there yet",
-                         engine, attempts, out, err);
+    status =
+        view_status(look.catalog, look.history,
+                    look.reachable ? look.session.driver->info(look.session.conn, MIG_INFO_TARGET)
+                                   : "a database that is not there yet",
+                    engine, attempts, out, err);
     mighost_attempts_free(attempts);
     return status;
 }
@@ -543,7 +541,8 @@ static mig_status read_carried_text(const struct look *look, struct view_parts *
         !(flags & (MIGHOST_CHANGED | MIGHOST_MISSING)))
         return MIG_OK;
     buf_reset(&texts->down);
-    MIG_TRY(history_get_carrier(look->session.history, applied->carrier, &texts->down, err));
+    MIG_TRY(history_get_carrier(look->session.history, applied->id, applied->carrier, &texts->down,
+                                err));
     parts->down = buf_text(&texts->down);
     parts->down_is_carrier = true;
     return MIG_OK;
@@ -708,8 +707,7 @@ mig_status mighost_create(struct mighost *host, const char *id, const char *name
 }
 
 mig_status mighost_create_native(struct mighost *host, const char *id, const char *name,
-                                 const char *folder, char *path, size_t size,
-                                 struct mig_err *err)
+                                 const char *folder, char *path, size_t size, struct mig_err *err)
 {
     struct create create = {
         .bundle = host->config.bundle,
@@ -721,8 +719,7 @@ mig_status mighost_create_native(struct mighost *host, const char *id, const cha
     return create_native(&create, path, size, err);
 }
 
-mig_status mighost_inspect(const char *path, struct mighost_module_info *out,
-                           struct mig_err *err)
+mig_status mighost_inspect(const char *path, struct mighost_module_info *out, struct mig_err *err)
 {
     return inspect_module(path, out, err);
 }

@@ -14,7 +14,6 @@
 #include <pwd.h>
 #include <sys/random.h>
 
-
 #define NAME_SIZE 256 /* of a file in a folder, as Linux limits it */
 
 struct run {
@@ -145,15 +144,14 @@ static mig_status open_session(struct run *run, struct mig_err *err)
     return session_open(&run->session, &run->session_config, SESSION_WRITE, err);
 }
 
-mig_status run_catalog(const struct run_config *run, struct session *session,
-                       struct catalog **out, struct mig_err *err)
+mig_status run_catalog(const struct run_config *run, struct session *session, struct catalog **out,
+                       struct mig_err *err)
 {
     const struct mighost_config *config = run->config;
 
     if (!session->plugin)
         MIG_TRY(driver_open(config->database, config->driver_dir, &session->plugin, err));
-    return catalog_load(config->bundle, session->plugin->api->name, run->registered, out,
-                        err);
+    return catalog_load(config->bundle, session->plugin->api->name, run->registered, out, err);
 }
 
 /* --- what a step runs --------------------------------------------------------------- */
@@ -170,10 +168,10 @@ struct material {
     char checksum[HISTORY_HEX];
 };
 
-#define MATERIAL_NONE                                                                 \
-    {                                                                                 \
-        .text = {.fd = -1}, .carry = {.fd = -1, .len = -1}, .text_fd = -1,            \
-        .carry_fd = -1, .module_fd = -1                                               \
+#define MATERIAL_NONE                                                                      \
+    {                                                                                      \
+        .text = {.fd = -1}, .carry = {.fd = -1, .len = -1}, .text_fd = -1, .carry_fd = -1, \
+        .module_fd = -1                                                                    \
     }
 
 static void material_clear(struct material *material)
@@ -193,12 +191,12 @@ static bool is_module(enum mighost_kind kind)
 static mig_status load_carrier(struct run *run, const struct plan_step *step,
                                struct material *material, struct mig_err *err)
 {
-    MIG_TRY(history_get_carrier(run->session.history, step->applied->carrier, &material->carrier,
-                                err));
+    MIG_TRY(history_get_carrier(run->session.history, step->applied->id, step->applied->carrier,
+                                &material->carrier, err));
     snprintf(material->checksum, sizeof material->checksum, "%s", step->applied->carrier);
     if (is_module(step->applied->kind))
-        return fs_memfd_bytes(material->carrier.data, material->carrier.len,
-                              step->applied->id_text, &material->module_fd, err);
+        return fs_memfd_bytes(material->carrier.data, material->carrier.len, step->applied->id_text,
+                              &material->module_fd, err);
     material->text = (struct sql_source){
         .name = "the down script in the history",
         .data = buf_text(&material->carrier),
@@ -251,8 +249,8 @@ static mig_status open_texts(struct run *run, const struct plan_step *step,
     MIG_TRY(open_part(run, migration, up ? CATALOG_UP : CATALOG_DOWN, &material->text,
                       &material->text_fd, err));
     if (up && migration->has_down)
-        MIG_TRY(open_part(run, migration, CATALOG_DOWN, &material->carry, &material->carry_fd,
-                          err));
+        MIG_TRY(
+            open_part(run, migration, CATALOG_DOWN, &material->carry, &material->carry_fd, err));
     return MIG_OK;
 }
 
@@ -786,8 +784,7 @@ static mig_status execute(struct run *run, const struct plan_request *request,
 }
 
 mig_status run_execute(const struct run_config *config, const struct plan_request *request,
-                       bool rollback_on_failure, struct mighost_result *result,
-                       struct mig_err *err)
+                       bool rollback_on_failure, struct mighost_result *result, struct mig_err *err)
 {
     struct run run = {
         .config = config,
