@@ -31,7 +31,7 @@ static inline void auto_stmt(sqlite3_stmt **stmt)
     sqlite3_finalize(*stmt);
 }
 
-static inline void auto_fd(int *fd)
+static inline void auto_fd(const int *fd)
 {
     if (*fd >= 0)
         close(*fd);
@@ -171,9 +171,20 @@ mig_status tx_alive(struct mig_conn *conn, struct mig_err *err);
 mig_status tx_explain(struct mig_conn *conn, mig_status status, struct mig_err *err);
 void tx_install(struct mig_conn *conn);
 
-/* foreign.c */
+/* edges.c */
+void touches_clear(struct touches *touches);
 void foreign_note(struct mig_conn *conn, enum touch_kind kind, const char *table,
                   const char *column);
+void edges_clear(struct foreign *foreign);
+/* Forgets what another connection's commit made stale. */
+mig_status edges_compare(struct mig_conn *conn, struct mig_err *err);
+mig_status edges_ensure(struct mig_conn *conn, struct mig_err *err);
+/* After `table` was made or dropped. */
+mig_status edges_renew(struct mig_conn *conn, const char *table, struct mig_err *err);
+/* Room for one more item of a growing array; NULL when there is no memory. */
+void *array_grow(void *items, size_t count, size_t *room, size_t size);
+
+/* foreign.c */
 mig_status foreign_begin(struct mig_conn *conn, bool enforced, struct mig_err *err);
 /* Called with what a statement will write, before it runs, and after. */
 mig_status foreign_before(struct mig_conn *conn, const struct touches *touches, const char *sql,
@@ -185,7 +196,7 @@ mig_status foreign_check(struct mig_conn *conn, struct mig_err *err);
 void foreign_watch_all(struct mig_conn *conn);
 void foreign_forget(struct mig_conn *conn);
 void foreign_clear(struct mig_conn *conn);
-void touches_clear(struct touches *touches);
+void foreign_tables_clear(struct foreign *foreign);
 
 /* exec.c */
 mig_status exec_text(struct mig_conn *conn, const char *text, size_t len,

@@ -14,63 +14,7 @@
 
 enum { LISTED = 10 }; /* violations named in the message */
 
-static const char edges_of_all[] =
-    "SELECT m.name, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT p.name FROM "
-    "pragma_table_info(f.\"table\", 'main') AS p WHERE p.pk = f.seq + 1)) "
-    "FROM main.sqlite_schema AS m JOIN pragma_foreign_key_list(m.name, 'main') AS f "
-    "WHERE m.type = 'table'";
-
-static const char edges_of_one[] =
-    "SELECT ?1, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT p.name FROM "
-    "pragma_table_info(f.\"table\", 'main') AS p WHERE p.pk = f.seq + 1)) "
-    "FROM pragma_foreign_key_list(?1, 'main') AS f";
-
-/* Room for one more item of a growing array; NULL when there is no memory. */
-static void *grow(void *items, size_t count, size_t *room, size_t size)
-{
-    size_t wanted = *room ? 2 * *room : 8;
-    void *grown;
-
-    if (count < *room)
-        return items;
-    grown = realloc(items, wanted * size);
-    if (grown)
-        *room = wanted;
-    return grown;
-}
-
-static char *copy_text(const char *text)
-{
-    return text ? strdup(text) : NULL;
-}
-
-void touches_clear(struct touches *touches)
-{
-    size_t i;
-
-    for (i = 0; i < touches->count; i++) {
-        free(touches->items[i].table);
-        free(touches->items[i].column);
-    }
-    touches->count = 0;
-}
-
-static void edges_clear(struct foreign *foreign)
-{
-    size_t i;
-
-    for (i = 0; i < foreign->edge_count; i++) {
-        free(foreign->edges[i].child);
-        free(foreign->edges[i].parent);
-        free(foreign->edges[i].from);
-        free(foreign->edges[i].to);
-    }
-    foreign->edge_count = 0;
-    foreign->known = false;
-    foreign->serial++;
-}
-
-static void tables_clear(struct foreign *foreign)
+void foreign_tables_clear(struct foreign *foreign)
 {
     size_t i;
 
@@ -84,7 +28,7 @@ static void tables_clear(struct foreign *foreign)
 void foreign_forget(struct mig_conn *conn)
 {
     edges_clear(&conn->foreign);
-    tables_clear(&conn->foreign);
+    foreign_tables_clear(&conn->foreign);
     conn->foreign.watching = false;
     conn->foreign.everything = false;
 }
@@ -102,142 +46,13 @@ void foreign_clear(struct mig_conn *conn)
     *foreign = (struct foreign){.serial = foreign->serial + 1};
 }
 
-/* Called by the authorizer, for every write of every statement. */
-void foreign_note(struct mig_conn *conn, enum touch_kind kind, const char *table,
-                  const char *column)
-{
-    struct foreign *foreign = &conn->foreign;
-    bool schema = kind == TOUCH_CREATE || kind == TOUCH_ALTER || kind == TOUCH_DROP;
-    struct touch *grown;
-    struct touch touch;
-
-    if (!table || strncasecmp(table, "sqlite_", 7) == 0)
-        return;
-    if (foreign->brief && foreign->known && !foreign->edge_count && !schema)
-        return;
-    grown = (struct touch *)grow(foreign->noted.items, foreign->noted.count, &foreign->noted.room,
-                                 sizeof *grown);
-    if (grown) {
-        foreign->noted.items = grown;
-        touch = (struct touch){kind, copy_text(table), copy_text(column)};
-        if (touch.table && (touch.column || !column)) {
-            grown[foreign->noted.count++] = touch;
-            return;
-        }
-        free(touch.table);
-        free(touch.column);
-    }
-    foreign->everything = true;
-}
-
-static mig_status edge_add(struct foreign *foreign, sqlite3_stmt *row, struct mig_err *err)
-{
-    struct edge *grown = (struct edge *)grow(foreign->edges, foreign->edge_count,
-                                             &foreign->edge_room, sizeof *grown);
-    struct edge *edge;
-
-    foreign->serial++;
-    if (!grown)
-        return fault_nomem(err);
-    foreign->edges = grown;
-    edge = &grown[foreign->edge_count++];
-    edge->child = copy_text((const char *)sqlite3_column_text(row, 0));
-    edge->parent = copy_text((const char *)sqlite3_column_text(row, 1));
-    edge->from = copy_text((const char *)sqlite3_column_text(row, 2));
-    edge->to = copy_text((const char *)sqlite3_column_text(row, 3));
-    return edge->child && edge->parent && edge->from ? MIG_OK : fault_nomem(err);
-}
-
-/* Adds the edges of `table`, or of every table when it is NULL. */
-static mig_status edges_read(struct mig_conn *conn, const char *table, struct mig_err *err)
-{
-    AUTO(stmt) sqlite3_stmt *stmt = NULL;
-    mig_status status = MIG_OK;
-    int rc;
-
-    conn->in_driver = true;
-    rc = sqlite3_prepare_v2(conn->db, table ? edges_of_one : edges_of_all, -1, &stmt, NULL);
-    if (rc == SQLITE_OK && table)
-        rc = sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
-    if (rc == SQLITE_OK)
-        while (status == MIG_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
-            status = edge_add(&conn->foreign, stmt, err);
-    conn->in_driver = false;
-    if (status == MIG_OK && rc != SQLITE_DONE)
-        status = fault_report(conn, rc, err);
-    return status;
-}
-
-/* After `table` was made or dropped: its edges alone are read again. */
-static mig_status edges_renew(struct mig_conn *conn, const char *table, struct mig_err *err)
-{
-    struct foreign *foreign = &conn->foreign;
-    size_t i = 0;
-
-    while (i < foreign->edge_count) {
-        struct edge *edge = &foreign->edges[i];
-
-        if (strcasecmp(edge->child, table) != 0) {
-            i++;
-            continue;
-        }
-        free(edge->child);
-        free(edge->parent);
-        free(edge->from);
-        free(edge->to);
-        *edge = foreign->edges[--foreign->edge_count];
-    }
-    return edges_read(conn, table, err);
-}
-
-/* Another connection's commit shows in data_version: what we knew is stale. */
-static mig_status compare_version(struct mig_conn *conn, struct mig_err *err)
-{
-    struct foreign *foreign = &conn->foreign;
-    int64_t version;
-    int rc = SQLITE_OK;
-
-    if (foreign->compared)
-        return MIG_OK;
-    conn->in_driver = true;
-    if (!foreign->read_version)
-        rc = sqlite3_prepare_v3(conn->db, "PRAGMA main.data_version", -1, SQLITE_PREPARE_PERSISTENT,
-                                &foreign->read_version, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(foreign->read_version);
-    version = sqlite3_column_int64(foreign->read_version, 0);
-    sqlite3_reset(foreign->read_version);
-    conn->in_driver = false;
-    if (rc != SQLITE_ROW)
-        return fault_report(conn, rc, err);
-    if (version != foreign->data_version) {
-        edges_clear(foreign);
-        tables_clear(foreign);
-    }
-    foreign->data_version = version;
-    foreign->compared = true;
-    return MIG_OK;
-}
-
 mig_status foreign_begin(struct mig_conn *conn, bool enforced, struct mig_err *err)
 {
     conn->foreign.serial++;
     conn->foreign.watching = !enforced;
     conn->foreign.compared = false;
     conn->foreign.everything = false;
-    return conn->foreign.known ? compare_version(conn, err) : MIG_OK;
-}
-
-static mig_status edges_ensure(struct mig_conn *conn, struct mig_err *err)
-{
-    mig_status status = compare_version(conn, err);
-
-    if (status != MIG_OK || conn->foreign.known)
-        return status;
-    edges_clear(&conn->foreign);
-    status = edges_read(conn, NULL, err);
-    conn->foreign.known = status == MIG_OK;
-    return status;
+    return conn->foreign.known ? edges_compare(conn, err) : MIG_OK;
 }
 
 static uint64_t hash_text(uint64_t hash, const char *text)
@@ -269,7 +84,7 @@ static int compare_hashes(const void *left, const void *right)
 static mig_status hash_add(struct checked *checked, uint64_t hash, struct mig_err *err)
 {
     uint64_t *grown =
-        (uint64_t *)grow(checked->hashes, checked->count, &checked->room, sizeof *grown);
+        (uint64_t *)array_grow(checked->hashes, checked->count, &checked->room, sizeof *grown);
 
     if (!grown)
         return fault_nomem(err);
@@ -416,8 +231,8 @@ static struct checked *table_find(struct foreign *foreign, const char *table, bo
     for (i = 0; i < foreign->table_count; i++)
         if (strcasecmp(foreign->tables[i].table, table) == 0)
             return &foreign->tables[i];
-    grown = (struct checked *)grow(foreign->tables, foreign->table_count, &foreign->table_room,
-                                   sizeof *grown);
+    grown = (struct checked *)array_grow(foreign->tables, foreign->table_count,
+                                         &foreign->table_room, sizeof *grown);
     if (!grown)
         return NULL;
     foreign->tables = grown;
@@ -505,7 +320,7 @@ mig_status foreign_before(struct mig_conn *conn, const struct touches *touches, 
     if (!touches->count)
         return MIG_OK;
     if (!foreign->watching || !tx_open(conn)) {
-        tables_clear(foreign); /* what they are after this write is not known */
+        foreign_tables_clear(foreign); /* what they are after this write is not known */
         return MIG_OK;
     }
     status = edges_ensure(conn, err);
@@ -559,7 +374,7 @@ void foreign_watch_all(struct mig_conn *conn)
     size_t i;
 
     if (!foreign->watching || !tx_open(conn)) {
-        tables_clear(foreign);
+        foreign_tables_clear(foreign);
         edges_clear(foreign);
         return;
     }
@@ -601,6 +416,7 @@ static mig_status recheck(struct mig_conn *conn, struct checked *checked, struct
     status = check_table(conn, checked->table, report, err);
     if (status == MIG_OK)
         report_more(report);
+    report->now = NULL;
     free(checked->hashes);
     *checked = now;
     return status;

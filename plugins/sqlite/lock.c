@@ -17,7 +17,7 @@
 enum { LOCK_TRIES = 8 }; /* somebody removes the file again and again */
 
 struct holder {
-    long pid;
+    char pid[16];
     char host[128];
     char since[32];
     char application[64];
@@ -96,7 +96,7 @@ static bool holder_read(int fd, struct holder *holder)
     if (len <= 0)
         return false;
     text[len] = '\0';
-    return sscanf(text, "pid %ld\nhost %127s\nsince %31s\napplication %63[^\n]", &holder->pid,
+    return sscanf(text, "pid %15s\nhost %127s\nsince %31s\napplication %63[^\n]", holder->pid,
                   holder->host, holder->since, holder->application) >= 3;
 }
 
@@ -110,10 +110,11 @@ static mig_status lock_refused(struct mig_conn *conn, int fd, struct mig_err *er
         return mig_err_set(err, MIG_E_BUSY, "another process holds the run lock of %s",
                            conn->target);
     gethostname(host, sizeof host - 1);
-    if (strcmp(host, holder.host) == 0 && kill((pid_t)holder.pid, 0) != 0 && errno == ESRCH)
+    if (strcmp(host, holder.host) == 0 && kill((pid_t)strtol(holder.pid, NULL, 10), 0) != 0 &&
+        errno == ESRCH)
         hint = "; that process is gone, a child of it keeps the lock";
     return mig_err_set(err, MIG_E_BUSY,
-                       "process %ld on %s holds the run lock of %s since %s%s%s%s%s", holder.pid,
+                       "process %s on %s holds the run lock of %s since %s%s%s%s%s", holder.pid,
                        holder.host, conn->target, holder.since, holder.application[0] ? " (" : "",
                        holder.application, holder.application[0] ? ")" : "", hint);
 }

@@ -72,7 +72,7 @@ mig_status schema_table_exists(struct mig_conn *conn, const char *schema, const 
 static const char *name_unquote(const char *text, char out[NAME_SIZE])
 {
     char quote = *text;
-    char close_quote = quote == '[' ? ']' : quote;
+    char close_quote = (char)(quote == '[' ? ']' : quote);
     size_t n = 0;
 
     if (!quote || !strchr("\"`['", quote)) {
@@ -160,7 +160,7 @@ mig_status schema_primary_key(struct mig_conn *conn, const char *table, char *ou
     char schema[NAME_SIZE] = "main";
     char name[NAME_SIZE];
     char key[4096] = "";
-    char type[16];
+    char type[16] = "";
     const char *rest = name_unquote(table, name);
     mig_status status = conn_ready(conn, err);
 

@@ -36,36 +36,33 @@ static bool wait_cancelled(struct mig_conn *conn)
 }
 
 /* "1: POSIX  ADVISORY  WRITE 4242 08:01:131 0 EOF"; 0 when it is another file. */
-static pid_t lock_line_holder(const char *line, const struct stat *file)
+static pid_t lock_line_holder(const char *line, const char *file)
 {
-    unsigned int major_number;
-    unsigned int minor_number;
-    unsigned long long inode;
-    int pid;
+    char pid[16];
+    char locked[64];
 
-    if (sscanf(line, "%*d: %*s %*s %*s %d %x:%x:%llu", &pid, &major_number, &minor_number,
-               &inode) != 4)
+    if (sscanf(line, "%*s %*s %*s %*s %15s %63s", pid, locked) != 2 || strcmp(locked, file) != 0)
         return 0;
-    if (inode != file->st_ino || major_number != major(file->st_dev) ||
-        minor_number != minor(file->st_dev))
-        return 0;
-    return (pid_t)pid;
+    return (pid_t)strtol(pid, NULL, 10);
 }
 
 pid_t wait_holder(struct mig_conn *conn)
 {
     struct stat file;
+    char name[64];
     char line[256];
     pid_t holder = 0;
     FILE *locks;
 
     if (!conn->path || stat(conn->path, &file) != 0)
         return 0;
+    snprintf(name, sizeof name, "%02x:%02x:%llu", major(file.st_dev), minor(file.st_dev),
+             (unsigned long long)file.st_ino);
     locks = fopen("/proc/locks", "re");
     if (!locks)
         return 0;
     while (holder <= 0 && fgets(line, sizeof line, locks)) {
-        holder = lock_line_holder(line, &file);
+        holder = lock_line_holder(line, name);
         if (holder == getpid())
             holder = 0;
     }
