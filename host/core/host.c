@@ -333,7 +333,7 @@ static mig_status look_connect(struct mighost *host, struct look *look, struct m
     struct session_config session = run_session_config(&config);
     mig_status status = session_open(&look->session, &session, SESSION_READ, err);
 
-    if (status == MIG_E_NOTFOUND)
+    if (status == MIG_E_NOTFOUND && !err->sqlstate[0]) /* a server's answer is an error */
         return applied_list_empty(&look->history, err);
     if (status < 0)
         return status;

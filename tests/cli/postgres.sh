@@ -74,5 +74,6 @@ done
 sleep 0.3
 kill -INT "$process"
 wait "$process"
-expect "interrupted ($(cat "$folder/err"))" "$?" 130
+code=$?
+expect "interrupted ($(cat "$folder/err"))" "$code" 130
 finish
