@@ -2,9 +2,9 @@
 /*
  * Finding and loading drivers. Owns the loaded object. A scheme is a driver's
  * name, or an alias in one small table; the loaded driver must confirm that it
- * serves the scheme. Installed drivers are looked for beside the library, then
- * beside the program, then under the prefix that was configured, so that a
- * moved installation and a build folder work. Knows no database.
+ * serves the scheme. Installed drivers are looked for where our own code lies,
+ * then under the prefix that was configured, so that a moved installation and a
+ * build folder work. Knows no database.
  */
 #include "driver.h"
 
@@ -20,10 +20,6 @@ static const struct {
     const char *scheme;
     const char *name;
 } aliases[] = {{"postgresql", "postgres"}, {"sqlite3", "sqlite"}};
-
-/* Folders of drivers, seen from the folder of our own code. */
-static const char *const beside[] = {"mighost", "../" MIGHOST_DRIVER_SUBDIR,
-                                     "../../" MIGHOST_DRIVER_SUBDIR};
 
 /* Copies the URL's scheme; a libpq key-value text has none and is postgres. */
 static bool scheme_read(const char *url, char out[DRIVER_NAME_SIZE])
@@ -68,19 +64,10 @@ mig_status driver_name(const char *url, char out[DRIVER_NAME_SIZE], struct mig_e
     return status;
 }
 
-/* Where installed drivers may be: `index` counts up until MIG_E_NOTFOUND. */
+/* The `index`-th folder where installed drivers may be. */
 static mig_status default_folder(size_t index, char out[FS_PATH_SIZE], struct mig_err *err)
 {
-    size_t count = sizeof beside / sizeof beside[0];
-    char self[FS_PATH_SIZE];
-    mig_status status;
-
-    if (index > count)
-        return MIG_E_NOTFOUND;
-    if (index == count)
-        return fs_join(out, FS_PATH_SIZE, MIGHOST_PREFIX, MIGHOST_DRIVER_SUBDIR, err);
-    status = dso_self_dir(self, sizeof self, err);
-    return status == MIG_OK ? fs_join(out, FS_PATH_SIZE, self, beside[index], err) : status;
+    return dso_place(index, MIGHOST_DRIVER_SUBDIR, out, FS_PATH_SIZE, err);
 }
 
 /* Appends the names of the drivers that a folder holds. */

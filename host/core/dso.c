@@ -124,3 +124,17 @@ mig_status dso_self_dir(char *out, size_t size, struct mig_err *err)
         return err_errno(err, MIG_E_IO, errno, "finding the folder of %s", map->l_name);
     return fs_parent(out, size, path, err);
 }
+
+mig_status dso_place(size_t index, const char *file, char *out, size_t size, struct mig_err *err)
+{
+    static const char *const prefixes[DSO_PLACES] = {"..", "../..", MIGHOST_PREFIX};
+    char self[FS_PATH_SIZE], prefix[FS_PATH_SIZE];
+    mig_status status;
+
+    if (index >= DSO_PLACES)
+        return err_set(err, MIG_E_NOTFOUND, "there is no %s where mighost is installed", file);
+    status = dso_self_dir(self, sizeof self, err);
+    if (status == MIG_OK)
+        status = fs_join(prefix, sizeof prefix, self, prefixes[index], err);
+    return status == MIG_OK ? fs_join(out, size, prefix, file, err) : status;
+}

@@ -26,4 +26,10 @@ void *dso_symbol(const struct dso *dso, const char *symbol);
  * or of the executable where it is linked into that. */
 mig_status dso_self_dir(char *out, size_t size, struct mig_err *err);
 
+/* The places where `file`, named from the prefix, may lie: seen from our own
+ * code, which is in bin, lib or a folder within these, and under the prefix
+ * that was configured. MIG_E_NOTFOUND behind the last one, DSO_PLACES - 1. */
+#define DSO_PLACES 3
+mig_status dso_place(size_t index, const char *file, char *out, size_t size, struct mig_err *err);
+
 #endif

@@ -7,6 +7,7 @@
 #include <mighost.h>
 
 #include "create.h"
+#include "dso.h"
 #include "fs.h"
 #include "inspect.h"
 #include "run.h"
@@ -81,23 +82,20 @@ static mig_status own_text(struct mighost *host, const char **text, const char *
     return MIG_OK;
 }
 
-/* The worker lies beside the command in a built tree, and where it was
- * installed otherwise. */
+/* The worker of the tree or the installation that this code is of. */
 static mig_status find_worker(struct mighost *host, struct mig_err *err)
 {
-    char self[PATH_SIZE];
-
     if (host->config.worker) {
         snprintf(host->worker, sizeof host->worker, "%s", host->config.worker);
         return MIG_OK;
     }
-    MIG_TRY(fs_self_dir(self, sizeof self, err));
-    MIG_TRY(fs_join(host->worker, sizeof host->worker, self,
-                    "../" MIGHOST_WORKER_SUBDIR "/mighost-worker", err));
-    if (access(host->worker, X_OK) == 0)
-        return MIG_OK;
-    return fs_join(host->worker, sizeof host->worker, MIGHOST_PREFIX,
-                   MIGHOST_WORKER_SUBDIR "/mighost-worker", err);
+    for (size_t i = 0; i < DSO_PLACES; i++) {
+        MIG_TRY(dso_place(i, MIGHOST_WORKER_SUBDIR "/mighost-worker", host->worker,
+                          sizeof host->worker, err));
+        if (access(host->worker, X_OK) == 0)
+            break;
+    }
+    return MIG_OK;
 }
 
 static void fill_numbers(struct mighost_config *config)
