@@ -325,7 +325,7 @@ static char *make_signature(const struct mig_batch *batch)
 }
 
 static mig_status plan_get(struct mig_conn *conn, const struct mig_batch *batch,
-                           struct mig_err *err)
+                           const struct batch_plan **out, struct mig_err *err)
 {
     AUTO(free) char *signature = make_signature(batch);
     AUTO(plan) struct batch_plan *plan = NULL;
@@ -333,11 +333,13 @@ static mig_status plan_get(struct mig_conn *conn, const struct mig_batch *batch,
 
     if (!signature)
         return error_nomem(err);
-    if (conn->batch && !strcmp(conn->batch->signature, signature))
+    if (conn->batch && !strcmp(conn->batch->signature, signature)) {
+        *out = conn->batch;
         return MIG_OK;
+    }
     batch_forget(conn);
     plan = calloc(1, sizeof *plan);
-    if (!plan || !(plan->columns = calloc(column_total(batch), sizeof *plan->columns)))
+    if (!plan || !(plan->columns = calloc(column_total(batch) + 1, sizeof *plan->columns)))
         return error_nomem(err);
     plan->count = column_total(batch);
     MIG_TRY(look_up_types(conn, batch, plan, err));
@@ -347,7 +349,7 @@ static mig_status plan_get(struct mig_conn *conn, const struct mig_batch *batch,
     if (sql.failed)
         return error_nomem(err);
     plan->signature = TAKE(signature);
-    conn->batch = TAKE(plan);
+    *out = conn->batch = TAKE(plan);
     return MIG_OK;
 }
 
@@ -450,7 +452,7 @@ mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bo
 {
     AUTO(arrays) struct arrays arrays = {0};
     AUTO(result) PGresult *result = NULL;
-    struct batch_plan *plan;
+    const struct batch_plan *plan = NULL;
     struct call call = {0};
     mig_status status;
 
@@ -458,8 +460,7 @@ mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bo
         return MIG_OK;
     if (!batch->key_count || !batch->write_count)
         return mig_err_set(err, MIG_E_MISUSE, "a batch needs a key and a column to write");
-    MIG_TRY(plan_get(conn, batch, err));
-    plan = conn->batch;
+    MIG_TRY(plan_get(conn, batch, &plan, err));
     if (!arrays_init(&arrays, plan->count + (plan->ranged ? 2 : 0)))
         return error_nomem(err);
     for (size_t i = 0; i < plan->count; i++)

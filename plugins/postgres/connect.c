@@ -47,7 +47,7 @@ static const char *without_scheme(const char *url)
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         size_t len = strlen(schemes[i]);
 
-        if (!strncmp(url, schemes[i], len) && strncmp(url + len, "//", 2))
+        if (!strncmp(url, schemes[i], len) && strncmp(url + len, "//", 2) != 0)
             return url + len;
     }
     return url;
@@ -325,7 +325,7 @@ static mig_status refused(const struct attempt *attempt, const PGconn *pg, const
         said[strlen(said) - 1] = '\0';
     take_sqlstate(said, sqlstate);
     line_fold(said);
-    if (strncmp(said, "connection to", 13))
+    if (strncmp(said, "connection to", 13) != 0)
         hide_quoted(said); /* an option: it may be a piece of the password */
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
         if (!strcmp(refusals[i].sqlstate, sqlstate))

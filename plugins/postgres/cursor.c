@@ -146,8 +146,7 @@ mig_status cursor_prepare(struct mig_conn *conn, const char *sql, size_t len, ui
                           struct mig_cursor **out, struct mig_err *err)
 {
     AUTO(cursor) struct mig_cursor *cursor = NULL;
-    struct phrase phrase;
-    mig_status status;
+    struct phrase phrase = {0};
 
     MIG_TRY(one_statement(sql, len, &phrase, err));
     MIG_TRY(guard_check(conn, sql, len, err));
@@ -157,10 +156,7 @@ mig_status cursor_prepare(struct mig_conn *conn, const char *sql, size_t len, ui
     cursor->conn = conn;
     cursor->row = -1;
     cursor->stream = flags & MIG_PREPARE_STREAM;
-    status = statement_get(conn, phrase.text, phrase.len, &cursor->statement, err);
-    if (status && err && err->offset >= 0)
-        err->offset += phrase.text - sql;
-    MIG_TRY(status);
+    MIG_TRY(statement_get(conn, phrase.text, phrase.len, &cursor->statement, err));
     if (!cursor_allocate(cursor))
         return error_nomem(err);
     *out = TAKE(cursor);

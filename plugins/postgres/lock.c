@@ -116,7 +116,7 @@ mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err
         return pooled(conn, err);
     if (!strcmp(answer, "busy"))
         return busy(conn, key, err);
-    if (strcmp(answer, "ours"))
+    if (strcmp(answer, "ours") != 0)
         return mig_err_set(err, MIG_E_UNSUPPORTED,
                            "the server at %s grants advisory locks without keeping them",
                            conn->target);

@@ -62,6 +62,24 @@ static mig_status note_about(struct mig_conn *conn, PGresult *about, struct mig_
     return refuse_server(conn, about, err);
 }
 
+/* Behind a pooler the session is not ours: the next client of that server
+ * process would inherit the settings, so there they are left alone. */
+static void first_settings(struct mig_conn *conn, struct text *sql)
+{
+    text_format(sql, "%s AND pg_catalog.pg_backend_pid() = %d", settings_sql,
+                PQbackendPID(conn->pg));
+}
+
+static bool can_check_client(struct mig_conn *conn, int64_t limit_ms)
+{
+    char sql[sizeof check_client_sql + 64];
+
+    snprintf(sql, sizeof sql, "%s WHERE pg_catalog.pg_backend_pid() = %d", check_client_sql,
+             PQbackendPID(conn->pg));
+    return PQserverVersion(conn->pg) >= CHECK_CLIENT_SINCE &&
+           wire_simple(conn, sql, limit_ms, NULL, NULL) == MIG_OK;
+}
+
 mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err *err)
 {
     AUTO(result) PGresult *about = NULL;
@@ -76,9 +94,9 @@ mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err
                            "the server at %s is PostgreSQL %s; mighost needs " OLDEST_SERVER_TEXT
                            " or newer",
                            conn->target, conn->version);
-    conn->checks_client = number >= CHECK_CLIENT_SINCE &&
-                          wire_simple(conn, check_client_sql, limit_ms, NULL, NULL) == MIG_OK;
-    text_format(&sql, "%s;%s", settings_sql, about_sql);
+    conn->checks_client = can_check_client(conn, limit_ms);
+    first_settings(conn, &sql);
+    text_format(&sql, ";%s", about_sql);
     if (sql.failed)
         return error_nomem(err);
     MIG_TRY(wire_simple(conn, text_string(&sql), limit_ms, &about, err));

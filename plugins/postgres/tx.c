@@ -138,7 +138,7 @@ mig_status tx_commit(struct mig_conn *conn, struct mig_err *err)
     status = wire_simple(conn, text_string(&sql), 0, &result, err);
     if (status)
         status = commit_failed(conn, status, err);
-    else if (!result || strcmp(PQcmdStatus(result), "COMMIT"))
+    else if (!result || strcmp(PQcmdStatus(result), "COMMIT") != 0)
         status = mig_err_set(err, MIG_E_FAILED, "the server rolled back instead of committing");
     tx_ended(conn);
     return status;

@@ -7,6 +7,7 @@
  */
 #include "words.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -177,7 +178,10 @@ bool token_name(const struct token *token, char *out, size_t size)
     for (; at < end; at++) {
         if (quoted && *at == '"' && at + 1 < end)
             at++;
-        out[n++] = !quoted && *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+        out[n] = *at;
+        if (!quoted && *at >= 'A' && *at <= 'Z')
+            out[n] = (char)tolower((unsigned char)*at);
+        n++;
     }
     out[n] = '\0';
     return true;
