@@ -463,13 +463,16 @@ static mig_status durable_failed(struct work *work, bool fresh, struct mig_err *
     bool by_request = err->status == MIG_E_INTERRUPTED || err->status == MIG_E_TERMINATED;
     int64_t steps = work->durable.finished;
     int64_t rows = work->durable.row.done;
+    bool untouched = fresh && steps == 0 && rows == 0 && !work->durable.started;
 
     durable_close(&work->durable);
     if (err->status == MIG_E_CONNECTION || err->status == MIG_E_OUTCOME)
         return err_append(err, "it stopped behind step %lld: run the command again to go on",
                           (long long)steps);
-    if (fresh && steps == 0 && rows == 0 && err->status != MIG_E_PARTIAL)
+    if (untouched && err->status != MIG_E_PARTIAL)
         return durable_leave(work, err);
+    if (work->durable.started)
+        err_append(err, "what the statement left behind is looked at before it is repeated");
     if (err->status != MIG_E_HISTORY && !by_request)
         err->status = MIG_E_PARTIAL;
     return err_append(err, "%lld finished step%s stand%s and will not run again: %s",

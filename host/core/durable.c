@@ -136,16 +136,19 @@ static mig_status row_commit(struct durable *durable, struct mig_err *err)
     return durable->driver->commit(durable->conn, err);
 }
 
-/* Whether a statement that an earlier run started must be run. */
+/* Whether a statement that an earlier run started must be run. Where a person
+ * has put another text in its place, what was started was not this one. */
 static mig_status settle(struct durable *durable, const struct script *script,
-                         const struct sql_statement *statement, bool *run, struct mig_err *err)
+                         const struct sql_statement *statement, const struct journal_row *before,
+                         bool *run, struct mig_err *err)
 {
+    bool same = strcmp(durable->row.fingerprint, before->fingerprint) == 0;
     enum mig_settled settled;
 
     MIG_TRY(durable->driver->settle(durable->conn, statement->text, statement->len, &settled,
                                     err));
-    *run = settled == MIG_SETTLED_REPEAT;
-    if (settled != MIG_SETTLED_UNKNOWN)
+    *run = settled == MIG_SETTLED_REPEAT || !same;
+    if (settled != MIG_SETTLED_UNKNOWN || !same)
         return MIG_OK;
     err_set(err, MIG_E_PARTIAL,
             "step %lld was started by an earlier run, and the database does not tell whether it "
@@ -167,11 +170,13 @@ static mig_status run_outside(struct durable *durable, const struct script *scri
         return MIG_OK;
     }
     if (before)
-        MIG_TRY(settle(durable, script, statement, &run, err));
-    else
+        MIG_TRY(settle(durable, script, statement, before, &run, err));
+    if (run) {
         MIG_TRY(row_commit(durable, err));
-    if (run)
+        durable->started = true;
         MIG_TRY(script_run_statement(script, statement, err));
+        durable->started = false;
+    }
     durable->row.finished = true;
     MIG_TRY(row_commit(durable, err));
     durable->finished++;

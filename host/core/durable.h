@@ -25,6 +25,8 @@ struct durable {
     struct journal *journal; /* as it was found */
     struct journal_row row;  /* the step at hand */
     int64_t finished;        /* steps, those of earlier runs included */
+    bool started; /* a statement outside of transactions that has not ended well:
+                     it may have left something behind */
 };
 
 /* Reads the journal. durable_close() frees it and ends an open step. */
