@@ -744,10 +744,26 @@ static void add_database_error(const struct db *db, struct mig_err *err)
     err_append(err, "the database said: %s", db->err.message);
 }
 
+/* Whether the connection still answers: on PostgreSQL a failed statement takes
+ * the whole transaction with it, whatever the module made of it. */
+static bool still_answers(const struct db *db)
+{
+    static const char question[] = "SELECT 1";
+    struct mig_exec_result result = {.size = sizeof result};
+    struct mig_err ignored;
+
+    return db->config.driver->exec(db->config.conn, question, sizeof question - 1, &result,
+                                   &ignored) >= 0;
+}
+
 mig_status db_outcome(struct db *db, mig_status returned, struct mig_err *err)
 {
-    if (returned == MIG_OK && db->final == MIG_OK)
-        return MIG_OK;
+    if (returned == MIG_OK && db->final == MIG_OK) {
+        if (db->err.status >= 0 || still_answers(db))
+            return MIG_OK;
+        *err = db->err;
+        return err_append(err, "the module went on as if it had worked");
+    }
     if (db->final == MIG_OK && *db->fail) {
         err_set(err, MIG_E_FAILED, "%s", db->fail);
         add_database_error(db, err);

@@ -115,6 +115,13 @@ FAULT(a_division_by_zero_is_named, "up_divide", "SIGFPE", "up_divide.c:")
 FAULT(a_memory_hog_is_stopped, "up_allocate", "no memory for")
 #endif
 
+Test(worker_postgres, an_error_that_the_module_swallowed_is_told)
+{
+    static const char *const pieces[] = {"no_such_table", "as if it had worked", NULL};
+
+    fails(test_postgres(), "fail_swallowed", pieces);
+}
+
 static void cuts_long_text(const char *url)
 {
     struct test_result result = run_up(url, "fail_long");
