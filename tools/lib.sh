@@ -11,7 +11,7 @@ JOBS=${JOBS:-$(nproc)}
 
 # What it takes to build the host and the bundle, and to run them on SQLite.
 readonly PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config
-    libsqlite3-dev sqlite3 libpq-dev libssl-dev openssl
+    libsqlite3-dev sqlite3 libpq-dev libssl-dev openssl nettle-dev
     libjansson-dev libinih-dev libelf-dev libdw-dev libpg-query-dev)
 
 # And to check and test them as well.

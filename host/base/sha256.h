@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 (FIPS 180-4). One `struct sha256` hashes any number of messages one
- * after the other; it is a plain value, cheap to make. Ours, and not
- * libcrypto's: linking and starting that library takes longer than hashing a
- * thousand files.
+ * SHA-256 (FIPS 180-4), computed by nettle. One `struct sha256` hashes any
+ * number of messages one after the other; it is a plain value, cheap to make.
  *
  *     sha256_begin(&hash); sha256_add(&hash, data, len); ...
  *     sha256_finish(&hash, digest, err)      also tells of a missing begin
@@ -13,22 +11,18 @@
 
 #include "auto.h"
 #include "err.h"
-#include "sha256_block.h"
 
 #include <stdbool.h>
 
+/* Room for nettle's context, whose header renames functions of ours. */
+#define SHA256_CONTEXT_WORDS 16
+
 struct sha256 {
-    sha256_block_fn blocks; /* the fastest way of this processor */
     bool begun;
-    uint64_t len; /* bytes of the message so far */
-    uint32_t state[SHA256_WORDS];
-    unsigned char rest[SHA256_BLOCK]; /* its last, unfinished block */
+    uint64_t context[SHA256_CONTEXT_WORDS];
 };
 
 MIG_MUST_USE mig_status sha256_init(struct sha256 *hash, struct mig_err *err);
-/* Another one for the same processor. */
-MIG_MUST_USE mig_status sha256_share(const struct sha256 *from, struct sha256 *hash,
-                                     struct mig_err *err);
 void sha256_clear(struct sha256 *hash);
 
 void sha256_begin(struct sha256 *hash);

@@ -57,25 +57,6 @@ Test(sha256, every_length_around_the_end_of_a_block_agrees_with_the_shell)
     }
 }
 
-Test(sha256, both_ways_to_compress_a_block_agree)
-{
-    sha256_block_fn fast = sha256_block_pick();
-    uint32_t one[SHA256_WORDS] = {1, 2, 3, 4, 5, 6, 7, 8};
-    uint32_t other[SHA256_WORDS] = {1, 2, 3, 4, 5, 6, 7, 8};
-    unsigned char blocks[64 * SHA256_BLOCK];
-    uint32_t random = 12345;
-
-    for (size_t i = 0; i < sizeof blocks; i++) {
-        random = random * 1664525 + 1013904223;
-        blocks[i] = (unsigned char)(random >> 24);
-    }
-    for (size_t count = 0; count <= 64; count++) {
-        sha256_block_portable(one, blocks, count);
-        fast(other, blocks, count);
-        cr_assert_arr_eq(one, other, sizeof one);
-    }
-}
-
 Test(sha256, one_context_serves_many_messages_in_pieces_of_any_size)
 {
     AUTO(sha256) struct sha256 hash = {0};
