@@ -462,7 +462,7 @@ Test(sqltext, check_glance_and_reader_agree_on_the_checksum_of_a_large_file)
     size_t len = 0;
 
     for (int i = 0; len < 2 * MEGABYTE; i++)
-        len += (size_t)sprintf(text + len, "SELECT %d, '\r \xC3\xA9';\r\n", i);
+        len += (size_t)snprintf(text + len, 100, "SELECT %d, '\r \xC3\xA9';\r\n", i);
     source = file_of(test_write_bytes(test_folder(), "x.sql", text, len));
     cr_assert_eq(sqltext_check(&source, LEX_SQLITE, &checked, &err), MIG_OK, "%s", err.message);
     cr_assert_eq(sqltext_glance(&source, &glanced, &err), MIG_OK);
