@@ -170,12 +170,6 @@ static void hear_progress(struct listener *listener, const struct mighost_event 
         show_progress_line(listener, event, now);
 }
 
-static void hear_step(struct listener *listener, const struct mighost_event *event)
-{
-    if (listener->terminal && event->total > 0)
-        show_bar(listener, event, clock_mono_ms());
-}
-
 /* One line: a word in colour, then what it is about. */
 static void say(struct listener *listener, enum color color, const char *word,
                 const struct mighost_event *event, const char *text)
@@ -192,6 +186,18 @@ static void say(struct listener *listener, enum color color, const char *word,
     render_text(&page, COLOR_NONE, text ? text : "");
     buf_putc(&line, '\n');
     print(listener, &line);
+}
+
+static void hear_step(struct listener *listener, const struct mighost_event *event)
+{
+    char text[48];
+
+    if (listener->terminal && event->total > 0) {
+        show_bar(listener, event, clock_mono_ms());
+    } else if (listener->verbose) {
+        snprintf(text, sizeof text, "step %lld is done", (long long)event->done);
+        say(listener, COLOR_DIM, "  ", event, text);
+    }
 }
 
 static void hear_waiting(struct listener *listener, const struct mighost_event *event)

@@ -162,7 +162,7 @@ void table_render(const struct table *table, struct page *page)
 {
     size_t widths[COLUMNS_MAX];
 
-    if (table->failed || !buf_ok(&table->text)) {
+    if (table->failed || !table->columns || !buf_ok(&table->text)) {
         page->out->failed = true;
         return;
     }

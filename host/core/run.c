@@ -717,6 +717,29 @@ static void note_current(struct run *run, const struct applied_list *history)
         run->result.applied += history->items[i].state == MIGHOST_APPLIED;
 }
 
+/* An older bundle than the database has seen is fine, and said. */
+static void warn_missing(struct run *run, const struct applied_list *history)
+{
+    const struct applied *newest = NULL;
+    char text[200];
+    size_t missing = 0;
+
+    for (size_t i = 0; i < history->count; i++) {
+        if (catalog_find(run->catalog, history->items[i].id))
+            continue;
+        missing++;
+        if (!newest || history->items[i].id > newest->id)
+            newest = &history->items[i];
+    }
+    if (!newest)
+        return;
+    snprintf(text, sizeof text,
+             "applied, but not in the bundle: %zu migration%s, the newest is %s; a rollback uses "
+             "what the history carries",
+             missing, missing == 1 ? "" : "s", newest->id_text);
+    emit(run, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
+}
+
 static mig_status plan_and_run(struct run *run, const struct plan_request *request,
                                struct mig_err *err)
 {
@@ -727,6 +750,8 @@ static mig_status plan_and_run(struct run *run, const struct plan_request *reque
         MIG_TRY(open_session(run, err));
     MIG_TRY(history_load(run->session.history, &history, err));
     note_current(run, history);
+    if (request->direction == MIGHOST_UP)
+        warn_missing(run, history);
     MIG_TRY(plan_build(run->catalog, history, request, &plan, err));
     return run_plan(run, plan, err);
 }
