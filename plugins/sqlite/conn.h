@@ -91,6 +91,9 @@ struct foreign {
     struct touches noted; /* by the authorizer, of the statement just compiled */
 };
 
+/* What a reset has to undo. */
+enum dirt { DIRT_TEMPORARY = 1, DIRT_SETTINGS = 2 };
+
 struct mig_conn {
     sqlite3 *db; /* NULL after a reset that could not open it again */
     char *path;  /* absolute, without symbolic links; NULL in memory */
@@ -108,9 +111,9 @@ struct mig_conn {
     uint64_t tx_ends; /* commits and rollbacks that the engine did */
     uint64_t tx_mark; /* tx_ends when ours began */
 
-    bool in_driver; /* the statement is the driver's own: not judged, not noted */
-    bool in_vacuum; /* VACUUM compiles statements of its own */
-    bool dirty;     /* the session may differ from what open() made */
+    bool in_driver;     /* the statement is the driver's own: not judged, not noted */
+    bool in_vacuum;     /* VACUUM compiles statements of its own */
+    unsigned int dirty; /* enum dirt: how the session may differ from open()'s */
     bool guarded;
     char protect[128];
     char refusal[320]; /* why the authorizer refused; "" when it did not */

@@ -42,7 +42,7 @@ static int64_t conn_changes(struct mig_conn *conn)
  * anew afterwards, and every foreign key is watched. */
 static void *conn_native(struct mig_conn *conn)
 {
-    conn->dirty = true;
+    conn->dirty |= DIRT_SETTINGS;
     if (conn->db)
         foreign_watch_all(conn);
     return conn->db;

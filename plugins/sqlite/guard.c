@@ -10,12 +10,13 @@
 
 #include <strings.h>
 
-/* Pragmas whose argument says what to look at, or is stored in the file: the
- * session stays as it was. In the order of how often migrations use them. */
-static const char *const lasting_pragmas[] = {
-    "user_version",    "table_info",  "application_id", "foreign_key_check", "foreign_key_list",
-    "index_list",      "index_info",  "index_xinfo",    "table_xinfo",       "table_list",
-    "integrity_check", "quick_check", "optimize",       "wal_checkpoint",    "incremental_vacuum",
+/* Pragmas whose argument says what to look at, is stored in the file, or is set
+ * anew with every transaction: they leave nothing for a reset to undo. */
+static const char *const harmless_pragmas[] = {
+    "foreign_keys",      "defer_foreign_keys", "user_version",    "table_info",  "application_id",
+    "foreign_key_check", "foreign_key_list",   "index_list",      "index_info",  "index_xinfo",
+    "table_xinfo",       "table_list",         "integrity_check", "quick_check", "optimize",
+    "wal_checkpoint",    "incremental_vacuum",
 };
 
 /* Pragmas that a migration may not set, and why. */
@@ -87,14 +88,14 @@ static int judge_pragma(struct mig_conn *conn, const char *name, const char *arg
 
     if (!argument)
         return SQLITE_OK;
-    for (i = 0; i < sizeof lasting_pragmas / sizeof *lasting_pragmas; i++)
-        if (strcasecmp(name, lasting_pragmas[i]) == 0)
+    for (i = 0; i < sizeof harmless_pragmas / sizeof *harmless_pragmas; i++)
+        if (strcasecmp(name, harmless_pragmas[i]) == 0)
             return SQLITE_OK;
     for (i = 0; conn->guarded && i < sizeof refused_pragmas / sizeof *refused_pragmas; i++)
         if (strcasecmp(name, refused_pragmas[i].name) == 0)
             return refuse(conn, "a migration may not set PRAGMA %s: %s", name,
                           refused_pragmas[i].why);
-    conn->dirty = true;
+    conn->dirty |= DIRT_SETTINGS;
     return SQLITE_OK;
 }
 
@@ -103,7 +104,8 @@ static int judge_session(struct mig_conn *conn, int code, const char *name)
     static const char advice[] = "the host owns the transaction and commits it with the history";
 
     if (!conn->guarded) {
-        conn->dirty |= code == SQLITE_ATTACH || code == SQLITE_DETACH;
+        if (code == SQLITE_ATTACH || code == SQLITE_DETACH)
+            conn->dirty |= DIRT_SETTINGS;
         return SQLITE_OK;
     }
     switch (code) {
@@ -160,7 +162,7 @@ static int judge_object(struct mig_conn *conn, int code, const char *third, cons
         return refuse(conn, "a migration may not %s %s: that name is the host's own", action->verb,
                       table);
     if ((action->is & IS_TEMP) || (temporary && (action->is & IS_NAME3)))
-        conn->dirty = true;
+        conn->dirty |= DIRT_TEMPORARY;
     if (!temporary)
         note_write(conn, code, third, fourth);
     return SQLITE_OK;

@@ -100,7 +100,7 @@ mig_status session_configure(struct mig_conn *conn, struct mig_err *err)
     if (rc == SQLITE_OK && (conn->config.flags & MIG_OPEN_READONLY))
         rc = session_run(conn, "PRAGMA query_only=1");
     conn->in_driver = false;
-    conn->dirty = false;
+    conn->dirty = 0;
     return rc == SQLITE_OK ? MIG_OK : fault_report(conn, rc, err);
 }
 
@@ -118,21 +118,34 @@ static int run_rows(struct mig_conn *conn, const char *sql)
     return rc;
 }
 
-static mig_status reset_in_place(struct mig_conn *conn, struct mig_err *err)
+/* Fails where a cursor still reads one of them. */
+static int drop_temporary(struct mig_conn *conn)
 {
-    size_t i;
+    bool before = conn->in_driver;
     int rc;
 
     conn->in_driver = true;
-    rc = run_rows(conn, "SELECT printf('DETACH \"%w\"', name) FROM pragma_database_list "
-                        "WHERE seq > 1 LIMIT 1");
-    if (rc == SQLITE_OK)
-        rc = run_rows(conn, "SELECT printf('DROP %s temp.\"%w\"', type, name) "
-                            "FROM temp.sqlite_schema WHERE type IN ('table', 'view', 'trigger') "
-                            "AND name NOT LIKE 'sqlite~_%' ESCAPE '~' "
-                            "AND name NOT LIKE 'mighost~_stream~_%' ESCAPE '~' LIMIT 1");
+    rc = run_rows(conn, "SELECT printf('DROP %s temp.\"%w\"', type, name) "
+                        "FROM temp.sqlite_master WHERE type IN ('table', 'view', 'trigger') "
+                        "AND name NOT LIKE 'sqlite~_%' ESCAPE '~' "
+                        "AND name NOT LIKE 'mighost~_stream~_%' ESCAPE '~' LIMIT 1");
+    conn->in_driver = before;
+    return rc;
+}
+
+static mig_status reset_in_place(struct mig_conn *conn, struct mig_err *err)
+{
+    int rc = SQLITE_OK;
+    size_t i;
+
+    conn->in_driver = true;
     for (i = 0; rc == SQLITE_OK && i < sizeof undo / sizeof *undo; i++)
         rc = session_run(conn, undo[i]);
+    if (rc == SQLITE_OK)
+        rc = run_rows(conn, "SELECT printf('DETACH \"%w\"', name) FROM pragma_database_list "
+                            "WHERE seq > 1 LIMIT 1");
+    if (rc == SQLITE_OK)
+        rc = drop_temporary(conn);
     conn->in_driver = false;
     if (rc != SQLITE_OK)
         return fault_report(conn, rc, err);
@@ -141,11 +154,19 @@ static mig_status reset_in_place(struct mig_conn *conn, struct mig_err *err)
 
 mig_status session_reset(struct mig_conn *conn, struct mig_err *err)
 {
+    bool open = conn->tx_wanted || !sqlite3_get_autocommit(conn->db);
+
+    if (!open)
+        sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_FKEY, 0, NULL);
     if (!conn->dirty)
         return MIG_OK;
-    if (conn->tx_wanted || !sqlite3_get_autocommit(conn->db))
+    if (open)
         return mig_err_set(err, MIG_E_MISUSE,
                            "the session cannot be reset while a transaction is open");
+    if (conn->dirty == DIRT_TEMPORARY && drop_temporary(conn) == SQLITE_OK) {
+        conn->dirty = 0;
+        return MIG_OK;
+    }
     if (!conn->path)
         return reset_in_place(conn, err);
     conn_disconnect(conn);

@@ -90,12 +90,13 @@ mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
                     struct mig_err *err)
 {
     bool enforce = options && options->foreign_keys;
-    mig_status status;
+    mig_status status = MIG_OK;
     int rc;
 
     if (conn->tx_wanted || !sqlite3_get_autocommit(conn->db))
         return mig_err_set(err, MIG_E_MISUSE, "a transaction is open already");
-    status = session_reset(conn, err);
+    if (conn->dirty)
+        status = session_reset(conn, err);
     if (status == MIG_OK)
         status = set_foreign_keys(conn, enforce, err);
     if (status != MIG_OK)

@@ -429,10 +429,12 @@ SqliteTest(pragmas_do_not_outlive_a_reset_in_memory_and_tables_stay)
     rig_close(rig);
     rig->url = "sqlite::memory:";
     rig->conn = rig_connect(rig);
-    rig_exec(rig, "CREATE TABLE t (a); PRAGMA recursive_triggers = 1; PRAGMA query_only = 1;"
-                  "PRAGMA query_only = 0; CREATE TEMP TABLE x (a); CREATE TEMP VIEW y AS SELECT 1;"
-                  "CREATE TEMP TRIGGER z AFTER INSERT ON t BEGIN SELECT 1; END;"
-                  "ATTACH ':memory:' AS \"odd \"\"name\"; PRAGMA foreign_keys = 1");
+    rig_exec(
+        rig,
+        "CREATE TABLE t (a); PRAGMA recursive_triggers = 1; CREATE TEMP TABLE x (a); CREATE TEMP VIEW y AS SELECT 1;"
+        "CREATE TEMP TRIGGER z AFTER INSERT ON t BEGIN SELECT 1; END;"
+        "ATTACH ':memory:' AS \"odd \"\"name\"; PRAGMA foreign_keys = 1; "
+        "PRAGMA query_only = 1");
     rig_expect(rig, rig->driver->reset(rig->conn, &rig->err), MIG_OK);
     cr_assert_str_eq(rig_rows(rig, "PRAGMA recursive_triggers"), "0");
     cr_assert_str_eq(rig_rows(rig, "PRAGMA foreign_keys"), "0");
@@ -441,6 +443,27 @@ SqliteTest(pragmas_do_not_outlive_a_reset_in_memory_and_tables_stay)
                                    "WHERE name NOT IN ('main', 'temp')"),
                      "0");
     cr_assert_str_eq(rig_rows(rig, "SELECT count(*) FROM t"), "0");
+}
+
+SqliteTest(reset_drops_a_temporary_table_that_is_still_read)
+{
+    struct mig_cursor *cursor;
+
+    rig_exec(rig, "CREATE TEMP TABLE x (a); INSERT INTO x VALUES (1), (2)");
+    cursor = rig_prepare(rig, "SELECT a FROM x", 0);
+    rig_expect(rig, rig->driver->step(cursor, &rig->err), MIG_ROW);
+    rig_expect(rig, rig->driver->reset(rig->conn, &rig->err), MIG_OK);
+    rig_expect(rig, rig_try(rig, "SELECT * FROM x"), MIG_E_SQL);
+    cr_assert_lt(rig->driver->step(cursor, &rig->err), 0);
+    rig->driver->finalize(cursor);
+}
+
+SqliteTest(foreign_keys_do_not_outlive_a_reset)
+{
+    rig_exec(rig, "PRAGMA foreign_keys = ON");
+    cr_assert_str_eq(rig_rows(rig, "PRAGMA foreign_keys"), "1");
+    rig_expect(rig, rig->driver->reset(rig->conn, &rig->err), MIG_OK);
+    cr_assert_str_eq(rig_rows(rig, "PRAGMA foreign_keys"), "0");
 }
 
 SqliteTest(begin_resets_a_session_that_was_changed)
