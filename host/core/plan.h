@@ -17,8 +17,8 @@ enum plan_select {
     PLAN_TO,      /* up: including `id`; down: everything after `id` */
     PLAN_COUNT,
     PLAN_ALL,
-    PLAN_ONE,     /* the migration `id` alone */
-    PLAN_RUN,     /* down: what the run `run_id` applied */
+    PLAN_ONE, /* the migration `id` alone */
+    PLAN_RUN, /* down: what the run `run_id` applied */
 };
 
 struct plan_request {
@@ -36,8 +36,8 @@ struct plan_step {
     enum mighost_direction direction;
     const struct migration *migration; /* NULL: only the history knows it */
     const struct applied *applied;     /* NULL: pending */
-    bool by_carrier; /* down with what the history carries */
-    bool resume;     /* a durable one that stopped part way */
+    bool by_carrier;                   /* down with what the history carries */
+    bool resume;                       /* a durable one that stopped part way */
 };
 
 struct plan {
@@ -53,8 +53,7 @@ struct plan {
  * MIG_E_USAGE: an id that no migration has (up --to).
  */
 mig_status plan_build(const struct catalog *catalog, const struct applied_list *history,
-                      const struct plan_request *request, struct plan **out,
-                      struct mig_err *err);
+                      const struct plan_request *request, struct plan **out, struct mig_err *err);
 void plan_free(struct plan *plan);
 AUTO_POINTER(plan, struct plan, plan_free)
 
