@@ -34,7 +34,7 @@ struct mig_cursor; /* a prepared statement; the driver's own */
 /* How the engine reads SQL text, so that the host can find where statements
  * end. Common to all: '...' with doubled quotes, "..." , -- and slash-star comments. */
 enum mig_lexis {
-    MIG_LEX_NESTED_COMMENTS = 1, /* comments nest */
+    MIG_LEX_NESTED_COMMENTS = 1, /* comments nest; a CR alone ends a "--" comment */
     MIG_LEX_DOLLAR_QUOTES = 2,   /* $tag$ ... $tag$ */
     MIG_LEX_ESCAPE_STRINGS = 4,  /* E'...' with backslash escapes */
     MIG_LEX_BRACKETS = 8,        /* [name] and `name` */
