@@ -68,7 +68,7 @@ static mig_status resolve_missing(const char *path, bool create, char **out, str
         return mig_err_set(err, create ? MIG_E_UNREACHABLE : MIG_E_NOTFOUND,
                            "cannot open the database %s: its folder does not exist", path);
     if (!folder)
-        return nomem_or(MIG_E_UNREACHABLE, err, path, "its folder");
+        return nomem_or(MIG_E_UNREACHABLE, err, path, "its folder cannot be entered");
     if (!create)
         return mig_err_set(err, MIG_E_NOTFOUND, "the database %s does not exist", path);
     if (asprintf(out, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, basename(for_name)) < 0) {
@@ -87,7 +87,7 @@ static mig_status path_resolve(const char *path, uint32_t flags, char **out, str
         return MIG_OK;
     if (errno == ENOENT)
         return resolve_missing(path, create, out, err);
-    return nomem_or(MIG_E_UNREACHABLE, err, path, "the path");
+    return nomem_or(MIG_E_UNREACHABLE, err, path, "the path cannot be followed");
 }
 
 /* Looks at the file that is there for what SQLite would not tell apart. */
@@ -104,7 +104,7 @@ static mig_status file_inspect(struct mig_conn *conn, struct mig_err *err)
         if (!S_ISREG(file.st_mode))
             return mig_err_set(err, MIG_E_UNREACHABLE, "%s is not a regular file", conn->path);
         if (access(conn->path, R_OK) != 0)
-            return nomem_or(MIG_E_UNREACHABLE, err, conn->path, "reading it");
+            return nomem_or(MIG_E_UNREACHABLE, err, conn->path, "it may not be read");
         if (writing && access(conn->path, W_OK) != 0)
             return mig_err_set(err, MIG_E_READONLY, "the database %s is read-only: %s", conn->path,
                                strerror(errno));
@@ -193,7 +193,8 @@ mig_status conn_connect(struct mig_conn *conn, struct mig_err *err)
 {
     mig_status status = connect_once(conn, open_handle, err);
 
-    if (status == MIG_E_UNREACHABLE && conn->path && (conn->config.flags & MIG_OPEN_READONLY) &&
+    if ((status == MIG_E_UNREACHABLE || status == MIG_E_READONLY) && conn->path &&
+        (conn->config.flags & MIG_OPEN_READONLY) &&
         connect_once(conn, open_immutable, NULL) == MIG_OK)
         return MIG_OK;
     return status;
