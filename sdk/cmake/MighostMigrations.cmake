@@ -33,7 +33,9 @@ function(_mig_harden target symbol_map)
   target_link_options(${target} PRIVATE ${options})
   # The later of two maps wins in gcc, so that a build folder inside the
   # sources leaves no trace of its name.
+  get_target_property(headers mighost::sdk INTERFACE_INCLUDE_DIRECTORIES)
   target_compile_options(${target} PRIVATE
+    -ffile-prefix-map=${headers}=mighost
     -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.
     -ffile-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}=.
     -ffile-prefix-map=${CMAKE_BINARY_DIR}=.
@@ -177,7 +179,8 @@ function(mig_add_migration name)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${files})
     add_library(${name} MODULE ${source})
     _mig_harden(${name} "")
-    target_compile_options(${name} PRIVATE -fno-lto)
+    # No code, so nothing to debug, and nothing for an optimiser to move.
+    target_compile_options(${name} PRIVATE -fno-lto -g0)
   endif()
   target_link_libraries(${name} PRIVATE mighost::sdk ${arg_LIBRARIES})
   _mig_place_module(${name} ${id} ${bundle})
