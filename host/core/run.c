@@ -560,8 +560,8 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
     if (judge(run, step, &verdict, &again) < 0) {
         if (status == MIG_OK)
             *err = again;
-        return err_append(err, "what became of migration %s could not be read afterwards",
-                          step_id(step));
+        return err_append(err, "what became of migration %s could not be read afterwards: %s",
+                          step_id(step), again.message);
     }
     if (status == MIG_OK && verdict != VERDICT_NOT_DONE && verdict != VERDICT_HALF) {
         *skipped = end.skipped || verdict == VERDICT_SKIPPED;
