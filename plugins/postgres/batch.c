@@ -384,6 +384,7 @@ static void auto_arrays(struct arrays *arrays)
 static bool arrays_init(struct arrays *arrays, size_t count)
 {
     arrays->count = count;
+    count++; /* never an empty allocation */
     arrays->texts = calloc(count, sizeof *arrays->texts);
     arrays->values = calloc(count, sizeof *arrays->values);
     arrays->types = calloc(count, sizeof *arrays->types);
@@ -461,7 +462,7 @@ mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bo
     if (!batch->key_count || !batch->write_count)
         return mig_err_set(err, MIG_E_MISUSE, "a batch needs a key and a column to write");
     MIG_TRY(plan_get(conn, batch, &plan, err));
-    if (!arrays_init(&arrays, plan->count + (plan->ranged ? 2 : 0)))
+    if (!plan || !arrays_init(&arrays, plan->count + (plan->ranged ? 2 : 0)))
         return error_nomem(err);
     for (size_t i = 0; i < plan->count; i++)
         MIG_TRY(array_fill(batch, &plan->columns[i], i, &arrays, err));

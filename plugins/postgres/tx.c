@@ -15,7 +15,8 @@ bool tx_open(struct mig_conn *conn)
 {
     PGTransactionStatusType status = PQtransactionStatus(conn->pg);
 
-    return status == PQTRANS_INTRANS || status == PQTRANS_INERROR || status == PQTRANS_ACTIVE;
+    return !conn->lost &&
+           (status == PQTRANS_INTRANS || status == PQTRANS_INERROR || status == PQTRANS_ACTIVE);
 }
 
 bool tx_failed(struct mig_conn *conn)
