@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ARENA_FIRST_CHUNK   ((size_t)4 * 1024)
+#define ARENA_FIRST_CHUNK ((size_t)4 * 1024)
 #define ARENA_LARGEST_CHUNK ((size_t)256 * 1024)
 
 struct arena_chunk {
