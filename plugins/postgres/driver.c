@@ -29,6 +29,7 @@ const struct mig_driver mig_driver = {
     .lexis = MIG_LEX_NESTED_COMMENTS | MIG_LEX_DOLLAR_QUOTES | MIG_LEX_ESCAPE_STRINGS |
              MIG_LEX_ATOMIC_BODIES | MIG_LEX_PAREN_DEPTH | MIG_LEX_COPY_STDIN,
     .blob_type = "bytea",
+    .key_type = "bigint",
     .open = connection_open,
     .close = connection_close,
     .info = connection_info,
