@@ -44,17 +44,16 @@ struct worker_job {
 
 /* How the worker ended, apart from what it reported. */
 struct worker_end {
-    bool reported;       /* a framed result arrived; its error is in `err` */
-    bool skipped;        /* it found that another host had done the migration */
+    bool reported; /* a framed result arrived; its error is in `err` */
+    bool skipped;  /* it found that another host had done the migration */
     bool timed_out;
-    int signal;          /* that ended it, or 0 */
-    int exit_status;     /* when no signal ended it */
+    int signal;           /* that ended it, or 0 */
+    int exit_status;      /* when no signal ended it */
     char backtrace[4096]; /* symbolised, lines separated by \n; "" where none */
 };
 
 /* MIG_OK when the worker reported success. Otherwise `err` has the whole
  * sentence, backtrace included where it crashed (MIG_E_CRASHED). */
-mig_status worker_run(const struct worker_job *job, struct worker_end *end,
-                      struct mig_err *err);
+mig_status worker_run(const struct worker_job *job, struct worker_end *end, struct mig_err *err);
 
 #endif

@@ -30,7 +30,7 @@ static char *bundle(const char *fixture)
 
 static struct test_result run_up(const char *url, const char *fixture)
 {
-    return test_mighost("-d", url, "-m", bundle(fixture), "--wait", "5s", "--timeout", "1s",
+    return test_mighost("-d", url, "-m", bundle(fixture), "--wait", "30s", "--timeout", "1s",
                         "--max-memory", "64M", "up");
 }
 
@@ -63,7 +63,7 @@ static void is_clean(const char *url, const char *fixture)
     cr_assert_str_eq(test_query(url, "SELECT count(*) FROM mighost_history"), "0");
     cr_assert_str_eq(test_query(url, "SELECT count(*) FROM mighost_log WHERE outcome = 'failed'"),
                      "1");
-    next = test_mighost("-d", url, "-m", bundle("good_table"), "--wait", "5s", "up");
+    next = test_mighost("-d", url, "-m", bundle("good_table"), "--wait", "30s", "up");
     cr_assert_eq(next.exit_code, 0, "%s", next.err);
     cr_assert(has_table(url, "good_table"));
 }
@@ -100,6 +100,7 @@ FAULT(quick_exit_is_no_success, "up_quick_exit", "_exit(0)")
 FAULT(a_kill_is_told_apart, "up_kill", "SIGKILL from outside")
 FAULT(an_endless_loop_is_stopped, "up_loop", "--timeout", "up_loop.c:")
 FAULT(a_sleep_that_ignores_term_is_killed, "up_sleep", "--timeout", "killed")
+FAULT(an_endless_statement_is_stopped, "up_long_sql", "--timeout")
 FAULT(a_crash_while_loading_is_contained, "load_abort", "SIGABRT", "at_load")
 FAULT(a_hang_while_loading_is_stopped, "load_hang", "--timeout", "at_load")
 FAULT(closed_descriptors_are_no_success, "up_close", "descriptors")
