@@ -59,9 +59,9 @@ static void skip_blank(struct lexer *lexer)
         if (is_space(*lexer->at)) {
             lexer->at++;
         } else if (lexer_sees(lexer, "--")) {
-            const char *line = memchr(lexer->at, '\n', (size_t)(lexer->end - lexer->at));
-
-            lexer->at = line ? line : lexer->end;
+            /* A carriage return alone ends the comment as well. */
+            while (lexer->at < lexer->end && *lexer->at != '\n' && *lexer->at != '\r')
+                lexer->at++;
         } else if (lexer_sees(lexer, "/*")) {
             skip_comment(lexer);
         } else {

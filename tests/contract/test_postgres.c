@@ -416,6 +416,7 @@ Test(postgres, transaction_control_is_refused_before_anything_runs)
 {
     static const char *const texts[] = {"CREATE TABLE t (id int); COMMIT; BEGIN",
                                         "/* a */ Begin",
+                                        "-- a\rCOMMIT",
                                         "CREATE TABLE t (id int); END",
                                         "ROLLBACK",
                                         "SAVEPOINT s",
