@@ -23,19 +23,18 @@
 #define ARGUMENT_SIZE (WIRE_OBJECT_NAME + 24)
 #define NAMED_FRAMES (2 * WIRE_FRAMES) /* with those that are inlined */
 #define CLAUSE_FRAMES 4
-#define MODULE_OBJECT "/proc/self/fd/"
 
 /* One frame in words. */
 struct named_frame {
     char function[160];
     char place[200];    /* "file:line" or "" */
-    const char *object; /* "" is the worker's, MODULE_OBJECT... the module's */
+    const char *object; /* as in struct wire_stack */
     uint64_t offset;
 };
 
 static bool is_module(const struct named_frame *frame)
 {
-    return strncmp(frame->object, MODULE_OBJECT, sizeof MODULE_OBJECT - 1) == 0;
+    return strcmp(frame->object, WIRE_MODULE_OBJECT) == 0;
 }
 
 static bool is_worker(const struct named_frame *frame)
@@ -142,9 +141,7 @@ static size_t take_line(const char **at, const struct named_frame *raw, struct n
 
 static void name_frame(const struct named_frame *frame, char *out, size_t size)
 {
-    const char *object = is_worker(frame)   ? "mighost-worker"
-                         : is_module(frame) ? "module"
-                                            : base_name(frame->object);
+    const char *object = is_worker(frame) ? "mighost-worker" : base_name(frame->object);
 
     if (*frame->object == '?')
         snprintf(out, size, "address 0x%llx", (unsigned long long)frame->offset);

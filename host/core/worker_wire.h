@@ -47,6 +47,9 @@ bool wire_get_result(const struct frame *frame, struct wire_result *result);
 #define WIRE_OBJECTS 12
 #define WIRE_OBJECT_NAME 192
 #define WIRE_NO_OBJECT 0xffffffffu
+#define WIRE_MODULE_OBJECT "module"
+#define WIRE_DRIVER_OBJECT "driver"
+#define WIRE_DESCRIPTOR "/proc/self/fd/" /* how both of them were loaded */
 
 enum wire_stack_cause { WIRE_CAUSE_SIGNAL = 1, WIRE_CAUSE_EXIT, WIRE_CAUSE_ASKED };
 
@@ -59,7 +62,7 @@ struct wire_stack {
     uint32_t object_count;
     uint32_t frame_count;
     uint32_t cut; /* there were more frames */
-    /* Files; "" is the worker itself, "/proc/self/fd/..." the module. */
+    /* Files, or one of the names above; "" is the worker itself. */
     char objects[WIRE_OBJECTS][WIRE_OBJECT_NAME];
     struct {
         uint64_t offset;

@@ -20,6 +20,8 @@
 #include <unwind.h>
 
 #define HANDLER_STACK (128u << 10)
+#define DRIVERS 4
+#define DRIVER_NAME 32
 
 static const int FATAL[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS};
 
@@ -27,6 +29,8 @@ static struct {
     int control;
     struct frame_token token;
     struct wire_stack stack;
+    char drivers[DRIVERS][DRIVER_NAME]; /* loaded through descriptors, not the module */
+    size_t driver_count;
     uintptr_t skip_until; /* the interrupted instruction */
     bool skipping;
     volatile sig_atomic_t asked;
@@ -74,6 +78,17 @@ static uint32_t object_index(struct wire_stack *stack, const char *name)
     return i;
 }
 
+/* The name that the host knows the object by. */
+static const char *name_object(const char *name)
+{
+    if (strncmp(name, WIRE_DESCRIPTOR, sizeof WIRE_DESCRIPTOR - 1) != 0)
+        return name;
+    for (size_t i = 0; i < watch.driver_count; i++)
+        if (strcmp(name, watch.drivers[i]) == 0)
+            return WIRE_DRIVER_OBJECT;
+    return WIRE_MODULE_OBJECT;
+}
+
 static void add_frame(struct wire_stack *stack, uintptr_t address)
 {
     struct dl_find_object found;
@@ -87,7 +102,7 @@ static void add_frame(struct wire_stack *stack, uintptr_t address)
     stack->frames[n].object = WIRE_NO_OBJECT;
     if (_dl_find_object((void *)address, &found) == 0) {
         stack->frames[n].offset = address - found.dlfo_link_map->l_addr;
-        stack->frames[n].object = object_index(stack, found.dlfo_link_map->l_name);
+        stack->frames[n].object = object_index(stack, name_object(found.dlfo_link_map->l_name));
     }
     stack->frame_count++;
 }
@@ -234,6 +249,21 @@ mig_status crash_watch(int control, const struct frame_token *token, struct mig_
     if (on_exit(on_leaving, NULL) != 0)
         return err_nomem(err);
     return MIG_OK;
+}
+
+static int note_driver(struct dl_phdr_info *info, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    if (strncmp(info->dlpi_name, WIRE_DESCRIPTOR, sizeof WIRE_DESCRIPTOR - 1) == 0 &&
+        watch.driver_count < DRIVERS)
+        snprintf(watch.drivers[watch.driver_count++], DRIVER_NAME, "%s", info->dlpi_name);
+    return 0;
+}
+
+void crash_expect_module(void)
+{
+    dl_iterate_phdr(note_driver, NULL);
 }
 
 mig_status crash_asked(void *unused)

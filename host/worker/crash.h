@@ -12,6 +12,9 @@
 /* Frames go to `control`, a socket. Called once. */
 mig_status crash_watch(int control, const struct frame_token *token, struct mig_err *err);
 
+/* The module is loaded next: what came through a descriptor before is not it. */
+void crash_expect_module(void);
+
 /* Whether SIGTERM came: the status to end with. */
 mig_status crash_asked(void *unused);
 

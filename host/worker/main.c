@@ -217,6 +217,7 @@ static mig_status run_module(struct worker *worker, const struct session *sessio
     struct note note;
 
     MIG_TRY(module_check(WIRE_FD_MODULE, job->file, job->libraries, &note, err));
+    crash_expect_module();
     send_started(worker);
     MIG_TRY(module_load(WIRE_FD_MODULE, job->file, &note, &module, err));
     MIG_TRY(item_of(job, module->descriptor, &item, err));

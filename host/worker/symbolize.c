@@ -17,8 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MODULE_OBJECT "/proc/self/fd/"
-
 static const Dwfl_Callbacks CALLBACKS = {
     .find_debuginfo = dwfl_standard_find_debuginfo,
     .section_address = dwfl_offline_section_address,
@@ -29,10 +27,10 @@ static int open_object(const char *object)
     char self[PATH_MAX];
     ssize_t len;
 
-    if (strncmp(object, MODULE_OBJECT, sizeof MODULE_OBJECT - 1) == 0)
+    if (strcmp(object, WIRE_MODULE_OBJECT) == 0)
         return fcntl(WIRE_FD_MODULE, F_DUPFD_CLOEXEC, WIRE_FD_END);
     if (*object)
-        return open(object, O_RDONLY | O_CLOEXEC);
+        return *object == '/' ? open(object, O_RDONLY | O_CLOEXEC) : -1;
     len = readlink("/proc/self/exe", self, sizeof self - sizeof "mighost-worker");
     if (len <= 0)
         return -1;
