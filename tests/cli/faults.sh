@@ -136,7 +136,9 @@ mkfifo hold
 sqlite3 app.db <hold >/dev/null 2>&1 &
 exec 9>hold
 echo "BEGIN EXCLUSIVE;" >&9
-sleep 0.3
+while sqlite3 app.db "BEGIN IMMEDIATE; ROLLBACK;" 2>/dev/null; do
+    sleep 0.05
+done
 show --busy-timeout 100ms --wait 100ms up
 exec 9>&-
 wait

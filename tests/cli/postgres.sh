@@ -58,16 +58,16 @@ address=${MIGHOST_TEST_PG##*@}
 run -d "postgres://password_user:wrong-hidden-word@${address%%/*}/$database" status
 expect "a wrong password ($err)" "$code" 3
 [[ $err$out != *hidden-word* ]] || fail "a password was shown: $err"
-run --statement-timeout 200ms --json -d "$DATABASE_URL" status
+run --statement-timeout 20s --json -d "$DATABASE_URL" status
 expect "a statement timeout that is not reached" "$code" 0
-migration 20240126130000_slow "SELECT pg_sleep(20);"
-run --statement-timeout 200ms --json up
+migration 20240126130000_slow "SELECT pg_sleep(60);"
+run --statement-timeout 1s --json up
 expect_json '.error.exit_code == 1 and .error.sqlstate == "57014"'
 
 # Interrupted.
 env --default-signal=INT "$MIGHOST_BIN" -v up >/dev/null 2>"$folder/err" &
 process=$!
-for ((i = 0; i < 100; i++)); do
+for ((i = 0; i < 600; i++)); do
     grep -q 'applying.*slow' "$folder/err" && break
     sleep 0.1
 done

@@ -94,8 +94,11 @@ migration 2_b "CREATE TABLE b AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELE
     WHERE i < 100000000) SELECT count(*) AS c FROM n;"
 "$MIGHOST_BIN" -d sqlite:hidden.db --set key=hidden-value up >/dev/null 2>&1 &
 process=$!
-sleep 0.5
-arguments=$(tr '\0' ' ' <"/proc/$process/cmdline" 2>/dev/null)
+for ((i = 0; i < 200; i++)); do
+    arguments=$(tr '\0' ' ' <"/proc/$process/cmdline" 2>/dev/null)
+    [[ $arguments != *" -d *"* ]] || break
+    sleep 0.05
+done
 kill "$process"
 wait "$process"
 expect_match "the arguments" "$arguments" "* -d \*\*\** --set \*\*\** up*"

@@ -16,7 +16,7 @@ CREATE TABLE c AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
 # interrupted SIGNAL TIMES: sets `code` and `err` of an `up` in its second migration.
 interrupted()
 {
-    local process tries=100
+    local process tries=600
 
     # A job in the background of a script ignores SIGINT unless told otherwise.
     env --default-signal=INT "$MIGHOST_BIN" -v up >/dev/null 2>"$folder.err" &
