@@ -58,6 +58,7 @@ MIG_EXPORT const struct mig_driver mig_driver = {
     .schemes = schemes,
     .lexis = MIG_LEX_BRACKETS | MIG_LEX_TRIGGER_BODIES,
     .blob_type = "BLOB",
+    .key_type = "INTEGER", /* the rowid itself: no index beside it */
     .open = conn_open,
     .close = conn_close,
     .info = conn_info,

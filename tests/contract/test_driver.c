@@ -38,6 +38,7 @@ Contract(the_table_names_its_engine_and_its_schemes)
     cr_assert_eq(rig->driver->size, sizeof *rig->driver);
     cr_assert_not_null(rig->driver->schemes[0]);
     cr_assert(rig->driver->blob_type[0]);
+    cr_assert(rig->driver->key_type[0]);
 }
 
 Contract(a_connection_tells_where_it_goes)
