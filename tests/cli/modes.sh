@@ -60,10 +60,6 @@ show up
 show resolve 3 --retry
 show up
 
-# A verify that finds something.
-migration 4_f 'CREATE TABLE f (x);'
-echo 'SELECT 1 WHERE 1 = 1;' >migrations/4_f.verify.sql
-show up
 show resolve 9 --applied
 compare modes
 finish
