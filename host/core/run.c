@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "fs.h"
 #include "module.h"
+#include "script.h"
 #include "sha256.h"
 #include "worker_link.h"
 #include <pwd.h>
@@ -376,6 +377,26 @@ static struct apply_item item_of(const struct run *run, const struct plan_step *
     return item;
 }
 
+/* A text that says nothing of its mode, and is nothing but what no transaction
+ * can hold, runs statement by statement: files of other tools are like that. */
+static mig_status choose_mode(struct run *run, const struct material *material,
+                              struct apply_item *item, struct mig_err *err)
+{
+    const struct script script = {
+        .driver = run->session.driver,
+        .conn = run->session.conn,
+        .source = &material->text,
+    };
+    bool outside;
+
+    if (item->kind == MIGHOST_REGISTERED || item->settings.has_mode || material->facts.wrapped)
+        return MIG_OK;
+    MIG_TRY(script_is_outside(&script, &outside, err));
+    if (outside)
+        item->mode = MIG_DURABLE;
+    return MIG_OK;
+}
+
 static mig_status apply_here(struct run *run, const struct plan_step *step, size_t index,
                              bool *skipped, bool *began, struct mig_err *err)
 {
@@ -387,6 +408,7 @@ static mig_status apply_here(struct run *run, const struct plan_step *step, size
 
     MIG_TRY(material_open(run, step, &material, err));
     item = item_of(run, step, &material, index);
+    MIG_TRY(choose_mode(run, &material, &item, err));
     if (item.kind == MIGHOST_REGISTERED)
         item.module = step->migration->registered;
     status = apply_migration(&session, &item, &outcome, err);

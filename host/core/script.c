@@ -10,6 +10,26 @@
  * driver and server copies of it stay far below the host's memory target. */
 #define CHUNK_BYTES (256 * 1024)
 
+mig_status script_is_outside(const struct script *script, bool *out, struct mig_err *err)
+{
+    AUTO(sql_reader) struct sql_reader *reader = NULL;
+    struct sql_statement statement;
+    bool outside = false;
+    mig_status status;
+
+    MIG_TRY(sql_reader_open(script->source, script->driver->lexis, &reader, err));
+    while ((status = sql_reader_next(reader, &statement, err)) == MIG_ROW) {
+        outside = statement.class == SQL_PLAIN &&
+                  script->driver->outside_tx(script->conn, statement.text, statement.len);
+        if (!outside)
+            break;
+    }
+    if (status < 0)
+        return status;
+    *out = outside;
+    return MIG_OK;
+}
+
 static size_t fault_offset(const struct script *script, const struct sql_chunk *chunk,
                            const struct mig_exec_result *result, const struct mig_err *err)
 {
