@@ -1,0 +1,446 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# What stops part way, and how it goes on, on every engine: durable migrations
+# up and down, those without a transaction, runs that undo themselves, rolling
+# back with and without the files, changed files, older files, adopting a
+# database. After each step the history, the log and the database are looked at.
+# shellcheck source=tests/cli/lib.sh.inc
+. "$(dirname "$0")/lib.sh.inc"
+# shellcheck source=tests/cli/engines.sh.inc
+. "$here/engines.sh.inc"
+
+readonly DURABLE='-- mig: mode = durable'
+readonly NONE='-- mig: mode = none'
+
+# up_text NAME LINE...: ./migrations/NAME.up.sql; down_text likewise.
+up_text()
+{
+    printf '%s\n' "${@:2}" >"migrations/$1.up.sql"
+}
+
+down_text()
+{
+    printf '%s\n' "${@:2}" >"migrations/$1.down.sql"
+}
+
+# A table that counts what ran, and three plain migrations.
+plain()
+{
+    clean
+    up_text 1_runs "CREATE TABLE runs (step INTEGER);"
+    down_text 1_runs "DROP TABLE runs;"
+    up_text 2_a "CREATE TABLE a (x INTEGER);"
+    down_text 2_a "DROP TABLE a;"
+    up_text 3_b "CREATE TABLE b (x INTEGER);"
+    down_text 3_b "DROP TABLE b;"
+}
+
+# table NAME YES-OR-NO
+table()
+{
+    local got=yes
+
+    ask "SELECT COUNT(*) FROM $1" >/dev/null 2>&1 || got=no
+    [[ $got == "$2" ]] || fail "$engine: line ${BASH_LINENO[0]}: is table $1 there: $got, expected $2"
+}
+
+durable_up()
+{
+    plain
+    up_text 4_c "$DURABLE" "INSERT INTO runs VALUES (1);" "INSERT INTO nowhere VALUES (2);" \
+        "INSERT INTO runs VALUES (3);"
+    mig up
+    expect_code 7
+    says "4_c.up.sql:3:" "1 finished step stands"
+    history_is "1:applied 2:applied 3:applied 4:partial"
+    log_is "3 up applied, 4 up failed"
+    answer "SELECT step FROM runs" 1
+    answer "SELECT step, finished, kind FROM mighost_journal" "1|1|sql"
+    mig show 4
+    expect_code 0
+    prints partial "finished"
+
+    # Nothing else runs over it, and it cannot be rolled back half done.
+    mig down
+    expect_code 5
+    says 4 "only in part"
+    mig run 5
+    expect_code 5
+    # The same text fails the same way, and step 1 does not run twice.
+    mig up
+    expect_code 7
+    answer "SELECT step FROM runs" 1
+
+    # The corrected file: refused until somebody says so.
+    up_text 4_c "$DURABLE" "INSERT INTO runs VALUES (1);" "INSERT INTO runs VALUES (2);" \
+        "INSERT INTO runs VALUES (3);"
+    mig up
+    expect_code 5
+    says 4 changed "resolve"
+    answer "SELECT step FROM runs" 1
+    mig resolve 4 --retry
+    expect_code 0
+    log_is "4 up failed, 4 resolve to be retried"
+    mig up
+    expect_code 0
+    answer "SELECT step FROM runs ORDER BY step" "1 2 3"
+    history_is "1:applied 2:applied 3:applied 4:applied"
+    answer "SELECT COUNT(*) FROM mighost_journal" 0
+    log_is "4 resolve to be retried, 4 up applied"
+    mig up
+    expect_code 0
+
+    # A finished step that was changed is refused even then, with both prints.
+    clean
+    up_text 1_runs "CREATE TABLE runs (step INTEGER);"
+    up_text 4_c "$DURABLE" "INSERT INTO runs VALUES (1);" "INSERT INTO nowhere VALUES (2);"
+    mig up
+    expect_code 7
+    up_text 4_c "$DURABLE" "INSERT INTO runs VALUES (100);" "INSERT INTO runs VALUES (2);"
+    mig resolve 4 --retry
+    expect_code 0
+    mig up
+    expect_code 5
+    says "step 1" "another text" "..., now"
+    answer "SELECT step FROM runs" 1
+    history_is "1:applied 4:partial"
+    mig resolve 4 --reverted
+    expect_code 0
+    history_is "1:applied"
+    answer "SELECT COUNT(*) FROM mighost_journal" 0
+    mig up
+    expect_code 0
+    answer "SELECT step FROM runs ORDER BY step" "1 2 100"
+
+    # Failing at its first step it has done nothing.
+    plain
+    up_text 4_c "$DURABLE" "INSERT INTO nowhere VALUES (1);" "INSERT INTO runs VALUES (2);"
+    mig up
+    expect_code 1
+    says "nothing of this migration is left"
+    history_is "1:applied 2:applied 3:applied"
+    answer "SELECT COUNT(*) FROM mighost_journal" 0
+    log_is "3 up applied, 4 up failed"
+    up_text 4_c "$DURABLE" "INSERT INTO runs VALUES (1);"
+    mig up
+    expect_code 0
+
+    # A file that was rightly half done by hand.
+    plain
+    up_text 4_c "$DURABLE" "INSERT INTO runs VALUES (1);" "INSERT INTO nowhere VALUES (2);"
+    mig up
+    expect_code 7
+    mig resolve 4 --applied
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied 4:applied"
+    log_is "4 up failed, 4 resolve applied"
+    answer "SELECT COUNT(*) FROM mighost_journal" 0
+    mig resolve 4 --retry
+    expect_code 5
+    mig resolve 99 --applied
+    expect_code 5
+}
+
+durable_down()
+{
+    local applied_at
+
+    plain
+    up_text 4_c "$DURABLE" "CREATE TABLE c (x INTEGER);" "CREATE TABLE d (x INTEGER);"
+    down_text 4_c "$DURABLE" "DROP TABLE d;" "DELETE FROM nowhere;" "DROP TABLE c;"
+    mig up
+    expect_code 0
+    mig down
+    expect_code 7
+    says "4_c.down.sql:3:"
+    history_is "1:applied 2:applied 3:applied 4:reverting"
+    log_is "4 up applied, 4 down failed"
+    table d no
+    table c yes
+    mig up
+    expect_code 5
+    says 4 "in part"
+    mig current
+    ask "CREATE TABLE nowhere (x INTEGER)"
+    mig down
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied"
+    log_is "4 down failed, 4 down rolled back"
+    table c no
+    answer "SELECT COUNT(*) FROM mighost_journal" 0
+
+    # At its first step: still applied, since when it was.
+    ask "DROP TABLE nowhere"
+    down_text 4_c "$DURABLE" "DELETE FROM nowhere;" "DROP TABLE d;" "DROP TABLE c;"
+    mig up
+    expect_code 0
+    applied_at=$(ask "SELECT applied_at_ms, duration_ms FROM mighost_history WHERE id = 4")
+    mig down
+    expect_code 1
+    history_is "1:applied 2:applied 3:applied 4:applied"
+    answer "SELECT applied_at_ms, duration_ms FROM mighost_history WHERE id = 4" "$applied_at"
+    ask "CREATE TABLE nowhere (x INTEGER)"
+    mig down
+    expect_code 0
+
+    # Half rolled back, and then settled.
+    ask "DROP TABLE nowhere"
+    down_text 4_c "$DURABLE" "DROP TABLE d;" "DELETE FROM nowhere;" "DROP TABLE c;"
+    mig up
+    expect_code 0
+    mig down
+    expect_code 7
+    ask "DROP TABLE c"
+    mig resolve 4 --reverted
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied"
+    answer "SELECT COUNT(*) FROM mighost_journal" 0
+    mig up
+    expect_code 0
+}
+
+without_transaction()
+{
+    plain
+    up_text 4_c "$NONE" "INSERT INTO runs VALUES (1);" "INSERT INTO nowhere VALUES (2);"
+    down_text 4_c "$NONE" "DELETE FROM runs WHERE step = 1;"
+    mig up
+    expect_code 7
+    says "4_c.up.sql:3:" "resolve 4" --retry --applied --reverted
+    history_is "1:applied 2:applied 3:applied 4:failed"
+    log_is "3 up applied, 4 up failed"
+    answer "SELECT step FROM runs" 1
+    mig up
+    expect_code 5
+    says 4 resolve
+    mig down
+    expect_code 5
+    answer "SELECT step FROM runs" 1
+
+    # Again, from its beginning.
+    ask "DELETE FROM runs"
+    ask "CREATE TABLE nowhere (x INTEGER)"
+    mig resolve 4 --retry
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied"
+    mig up
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied 4:applied"
+    mig down
+    expect_code 0
+    answer "SELECT COUNT(*) FROM runs" 0
+
+    ask "DROP TABLE nowhere"
+    mig up
+    expect_code 7
+    mig resolve 4 --applied
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied 4:applied"
+    mig down
+    expect_code 0
+
+    mig up
+    expect_code 7
+    mig resolve 4 --reverted
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied"
+    log_is "4 up failed, 4 resolve reverted"
+
+    # Going down without a transaction.
+    up_text 4_c "$NONE" "INSERT INTO runs VALUES (1);"
+    down_text 4_c "$NONE" "DELETE FROM runs;" "DELETE FROM nowhere;"
+    mig up
+    expect_code 0
+    mig down
+    expect_code 7
+    history_is "1:applied 2:applied 3:applied 4:failed"
+    mig resolve 4 --reverted
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied"
+}
+
+undoing_a_run()
+{
+    plain
+    mig up --to 1
+    expect_code 0
+    up_text 4_c "CREATE TABLE c (x INTEGER);" "INSERT INTO nowhere VALUES (1);"
+    mig up --rollback-on-failure
+    expect_code 1
+    says "4_c.up.sql:2:" "the 2 that this run had applied"
+    history_is "1:applied"
+    log_is "2 up applied, 3 up applied, 4 up failed, 3 down rolled back, 2 down rolled back"
+    table runs yes
+    table a no
+
+    # Where one of them has no way back nothing is undone, and that is said.
+    rm migrations/3_b.down.sql
+    mig up --rollback-on-failure
+    expect_code 1
+    says 3 "cannot be rolled back"
+    history_is "1:applied 2:applied 3:applied"
+}
+
+rolling_back()
+{
+    plain
+    up_text 4_c "CREATE TABLE c (x INTEGER);"
+    down_text 4_c "DROP TABLE c;"
+    mig up
+    expect_code 0
+    mig current
+    prints 4
+    mig previous
+    prints 3
+    mig previous 1
+    expect_code 0
+    mig down --count 2
+    expect_code 0
+    history_is "1:applied 2:applied"
+    mig up --count 1
+    history_is "1:applied 2:applied 3:applied"
+    mig up
+    # Between two versions.
+    mig down --to 2
+    expect_code 0
+    history_is "1:applied 2:applied"
+    mig redo
+    expect_code 0
+    history_is "1:applied 2:applied"
+    log_is "2 down rolled back, 2 up applied"
+    mig run 4
+    expect_code 0
+    history_is "1:applied 2:applied 4:applied"
+    mig run 4
+    expect_code 5
+    mig run 2 --down
+    expect_code 0
+    history_is "1:applied 4:applied"
+    mig run 2 --down
+    expect_code 5
+    # Older than what is applied.
+    mig up
+    expect_code 5
+    says "2, 3" "older than" --allow-out-of-order
+    mig up --allow-out-of-order
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied 4:applied"
+    # Back in the order in which they came, not that of their numbers.
+    mig down
+    history_is "1:applied 2:applied 4:applied"
+    mig down
+    history_is "1:applied 4:applied"
+    mig down --all
+    expect_code 0
+    history_is ""
+    mig down
+    expect_code 0
+    mig down --all
+    expect_code 0
+}
+
+carried()
+{
+    plain
+    cp "$MIGHOST_BUILD/migrations/libmig_20240126130000.so" migrations/
+    up_text 4_users "CREATE TABLE users (id INTEGER PRIMARY KEY, email VARCHAR(99));" \
+        "INSERT INTO users VALUES (1, 'a@b');"
+    mig up
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied 4:applied 20240126130000:applied"
+    rm migrations/libmig* migrations/3_b.*
+
+    mig status
+    expect_code 0
+    mig down
+    expect_code 0
+    ask "SELECT email_hash FROM users" >/dev/null 2>&1 && fail "$engine: the column is still there"
+    history_is "1:applied 2:applied 3:applied 4:applied"
+
+    # No way back: refused before anything runs, or left out.
+    mig down --all
+    expect_code 5
+    says 4 "--skip-irreversible"
+    history_is "1:applied 2:applied 3:applied 4:applied"
+    mig down --all --skip-irreversible
+    expect_code 0
+    history_is "4:applied"
+    table b no
+    table users yes
+
+    # What it carries was tampered with.
+    plain
+    mig up
+    rm migrations/3_b.*
+    ask "UPDATE mighost_carrier SET body = $([[ $engine == sqlite ]] && echo "x'44'" || echo "'\\x44'::bytea")
+         WHERE digest = (SELECT carrier FROM mighost_history WHERE id = 3)"
+    mig down
+    expect_code 5
+    says "was changed"
+    history_is "1:applied 2:applied 3:applied"
+    table b yes
+}
+
+changed_files()
+{
+    plain
+    mig up
+    expect_code 0
+    # Line ends and a byte order mark are no change.
+    printf '\xef\xbb\xbfCREATE TABLE a (x INTEGER);\r\n' >migrations/2_a.up.sql
+    mig up
+    expect_code 0
+    echo "CREATE TABLE a (x INTEGER, y INTEGER);" >migrations/2_a.up.sql
+    down_text 2_a "DROP TABLE a; INSERT INTO runs VALUES (2);"
+    up_text 4_c "CREATE TABLE c (x INTEGER);"
+    mig up
+    expect_code 5
+    says 2 "changed since" "--accept-changed"
+    history_is "1:applied 2:applied 3:applied"
+    mig up --accept-changed 3
+    expect_code 5
+    mig up --accept-changed 2
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied 4:applied"
+    mig up
+    expect_code 0
+    mig status
+    expect_code 0
+}
+
+adopting()
+{
+    plain
+    ask "CREATE TABLE runs (step INTEGER)"
+    ask "CREATE TABLE a (x INTEGER)"
+    mig baseline 99
+    expect_code 2
+    mig baseline 2
+    expect_code 0
+    history_is "1:applied 2:applied"
+    answer "SELECT kind FROM mighost_history" "baseline baseline"
+    log_is "1 baseline applied, 2 baseline applied"
+    mig baseline 3
+    expect_code 5
+    mig up
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied"
+    mig down --all
+    expect_code 0
+    history_is ""
+    table a no
+}
+
+for each in $(engines); do
+    fresh "$each"
+    durable_up
+    durable_down
+    without_transaction
+    undoing_a_run
+    rolling_back
+    carried
+    changed_files
+    adopting
+done
+finish
