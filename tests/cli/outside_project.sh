@@ -105,12 +105,13 @@ library=$(find prefix -name libmighost.so | head -n 1)
 [[ -n $library ]] || fail "no libmighost.so in the prefix"
 PKG_CONFIG_PATH=$(find "$scratch/prefix" -type d -name pkgconfig)
 export PKG_CONFIG_PATH
+compiler=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$MIGHOST_BUILD/CMakeCache.txt")
 sanitize=()
-if nm -D "$library" | grep -q __asan_init; then
+if [[ $(nm -D "$library") == *__asan_init* ]]; then
     sanitize=("-fsanitize=address,undefined")
 fi
 read -ra flags <<<"$(pkg-config --cflags --libs mighost)"
-cc -std=c17 "${sanitize[@]}" -DDATABASE="\"$DATABASE_URL\"" -DBUNDLE="\"$MIGHOST_BUNDLE\"" \
+"$compiler" -std=c17 "${sanitize[@]}" -DDATABASE="\"$DATABASE_URL\"" -DBUNDLE="\"$MIGHOST_BUNDLE\"" \
     embed.c -o embed "${flags[@]}" -Wl,-rpath,"$(dirname "$scratch/$library")" ||
     fail "the embedding program does not build"
 [[ $(./embed) == 20240301130000 ]] || fail "the embedding program says: $(./embed)"
