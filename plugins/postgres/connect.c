@@ -38,110 +38,6 @@ struct attempt {
     int64_t deadline_ms;
 };
 
-/* ---- what is in the URL ---- */
-
-static const char *without_scheme(const char *url)
-{
-    static const char *const schemes[] = {"postgres:", "postgresql:"};
-
-    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
-        size_t len = strlen(schemes[i]);
-
-        if (!strncmp(url, schemes[i], len) && strncmp(url + len, "//", 2) != 0)
-            return url + len;
-    }
-    return url;
-}
-
-static const char *option_value(const PQconninfoOption *options, const char *keyword)
-{
-    for (; options && options->keyword; options++)
-        if (!strcmp(options->keyword, keyword))
-            return options->val;
-    return NULL;
-}
-
-/* A password that is also a name or a word of ours is no secret, and blotting
- * it out would only make every message unreadable. */
-static bool is_public(const char *text, size_t len, const char *user, const char *database)
-{
-    const char *const known[] = {"postgres", "postgresql", "localhost", "mighost", user, database};
-
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (known[i] && strlen(known[i]) == len && !memcmp(known[i], text, len))
-            return true;
-    return false;
-}
-
-static void note_secret(struct secrets *secrets, const char *text, const char *user,
-                        const char *database)
-{
-    if (text && !is_public(text, strlen(text), user, database))
-        secrets_add(secrets, text, strlen(text));
-}
-
-/* The password as it stands in the URL, percent signs and all. One with
- * characters in it that should have been escaped lets libpq take its parts for
- * a host, a port or a database, so they are secrets as well. */
-static void note_raw_password(struct secrets *secrets, const char *conninfo, const char *user,
-                              const char *database)
-{
-    const char *start = strstr(conninfo, "://"), *end, *query, *part;
-
-    if (!start)
-        return;
-    query = strchr(start, '?');
-    end = query ? memrchr(start, '@', (size_t)(query - start)) : NULL;
-    end = end ? end : strrchr(start, '@');
-    start = end ? memchr(start + 3, ':', (size_t)(end - start - 3)) : NULL;
-    if (!start || is_public(start + 1, (size_t)(end - start - 1), user, database))
-        return;
-    start++;
-    secrets_add(secrets, start, (size_t)(end - start));
-    for (part = start; part < end; part = start + 1) {
-        for (start = part; start < end && !strchr("@/:?#", *start);)
-            start++;
-        secrets_add(secrets, part, (size_t)(start - part));
-    }
-}
-
-/* libpq quotes what it stumbled over, which may be a part of the password. */
-static void hide_quoted(char *line)
-{
-    char *open = strchr(line, '"'), *close;
-
-    while (open && (close = strchr(open + 1, '"'))) {
-        memset(open + 1, '*', (size_t)(close - open - 1));
-        open = strchr(close + 1, '"');
-    }
-}
-
-static bool is_conninfo(const char *text)
-{
-    return strchr(text, '=') || !strncmp(text, "postgres://", 11) ||
-           !strncmp(text, "postgresql://", 13);
-}
-
-static mig_status parse(const char *conninfo, PQconninfoOption **out, struct mig_err *err)
-{
-    char *reason = NULL;
-
-    *out = NULL;
-    if (!is_conninfo(conninfo))
-        return MIG_OK; /* the name of a database, or nothing */
-    *out = PQconninfoParse(conninfo, &reason);
-    if (*out)
-        return MIG_OK;
-    if (reason) {
-        line_fold(reason);
-        hide_quoted(reason);
-    }
-    mig_err_set(err, MIG_E_USAGE, "the PostgreSQL address cannot be read: %s",
-                reason ? reason : "out of memory");
-    PQfreemem(reason);
-    return MIG_E_USAGE;
-}
-
 /* ---- one host ---- */
 
 static mig_status asked_to_stop(const struct attempt *attempt, struct mig_err *err)
@@ -325,8 +221,6 @@ static mig_status refused(const struct attempt *attempt, const PGconn *pg, const
         said[strlen(said) - 1] = '\0';
     take_sqlstate(said, sqlstate);
     line_fold(said);
-    if (strncmp(said, "connection to", 13) != 0)
-        hide_quoted(said); /* an option: it may be a piece of the password */
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
         if (!strcmp(refusals[i].sqlstate, sqlstate))
             why = &refusals[i];
@@ -396,7 +290,7 @@ static mig_status try_place(const struct attempt *attempt, const struct place *p
         return error_nomem(err);
     PQsetNoticeReceiver(pg, ignore_notice, NULL);
     PQsetErrorVerbosity(pg, PQERRORS_VERBOSE); /* shows the SQLSTATE of a refusal */
-    note_secret(attempt->secrets, PQpass(pg), PQuser(pg), PQdb(pg));
+    address_secret(attempt->secrets, PQpass(pg), PQuser(pg), PQdb(pg));
     if (PQstatus(pg) == CONNECTION_BAD)
         return unreachable(attempt, pg, NULL, err);
     MIG_TRY(shake_hands(attempt, pg, err));
@@ -424,37 +318,62 @@ static const char *item_of(const char *const *items, size_t count, size_t i)
 
 static char *copy_list(const PQconninfoOption *options, const char *keyword, const char *variable)
 {
-    const char *value = option_value(options, keyword);
+    const char *value = address_option(options, keyword);
 
-    if (!value && !option_value(options, "service") && !getenv("PGSERVICE"))
+    if (!value && !address_option(options, "service") && !getenv("PGSERVICE"))
         value = getenv(variable);
     return value ? strdup(value) : NULL;
+}
+
+/* What to try, one after the other. */
+struct places {
+    char *lists[3];
+    const char *hosts[HOSTS_MAX], *addresses[HOSTS_MAX], *ports[HOSTS_MAX];
+    size_t host_count, address_count, port_count;
+};
+
+static void auto_places(struct places *places)
+{
+    for (size_t i = 0; i < sizeof places->lists / sizeof *places->lists; i++)
+        free(places->lists[i]);
+}
+
+static void read_places(const PQconninfoOption *options, struct places *out)
+{
+    out->lists[0] = copy_list(options, "host", "PGHOST");
+    out->lists[1] = copy_list(options, "hostaddr", "PGHOSTADDR");
+    out->lists[2] = copy_list(options, "port", "PGPORT");
+    out->host_count = out->lists[0] ? split_list(out->lists[0], out->hosts) : 0;
+    out->address_count = out->lists[1] ? split_list(out->lists[1], out->addresses) : 0;
+    out->port_count = out->lists[2] ? split_list(out->lists[2], out->ports) : 0;
 }
 
 static mig_status try_places(struct attempt *attempt, const PQconninfoOption *options, PGconn **out,
                              struct mig_err *err)
 {
-    const char *hosts[HOSTS_MAX], *addresses[HOSTS_MAX], *ports[HOSTS_MAX];
-    AUTO(free) char *host = copy_list(options, "host", "PGHOST");
-    AUTO(free) char *address = copy_list(options, "hostaddr", "PGHOSTADDR");
-    AUTO(free) char *port = copy_list(options, "port", "PGPORT");
-    size_t host_count = host ? split_list(host, hosts) : 0;
-    size_t address_count = address ? split_list(address, addresses) : 0;
-    size_t port_count = port ? split_list(port, ports) : 0;
-    size_t count = host_count > address_count ? host_count : address_count;
+    AUTO(places) struct places places = {0};
+    AUTO(text) struct text said = {0};
     int64_t end = attempt->deadline_ms;
     mig_status status = MIG_E_UNREACHABLE;
+    size_t count;
 
+    read_places(options, &places);
+    count = places.host_count > places.address_count ? places.host_count : places.address_count;
     count = count ? count : 1;
-    for (size_t i = 0; i < count; i++) {
-        struct place place = {item_of(hosts, host_count, i), item_of(addresses, address_count, i),
-                              item_of(ports, port_count, i)};
+    for (size_t i = 0; i < count && status == MIG_E_UNREACHABLE; i++) {
+        struct place place = {item_of(places.hosts, places.host_count, i),
+                              item_of(places.addresses, places.address_count, i),
+                              item_of(places.ports, places.port_count, i)};
         int64_t now = clock_ms();
 
         attempt->deadline_ms = now + (end - now) / (int64_t)(count - i);
         status = try_place(attempt, &place, out, err);
-        if (status != MIG_E_UNREACHABLE)
-            break;
+        if (status && err)
+            text_format(&said, "%s%s", said.len ? "; " : "", err->message);
+    }
+    if (status && err && said.data) {
+        line_cut(said.data, sizeof err->message);
+        memcpy(err->message, said.data, strlen(said.data) + 1);
     }
     return status;
 }
@@ -509,16 +428,6 @@ static void auto_options(PQconninfoOption **options)
     PQconninfoFree(*options);
 }
 
-/* Before anything can fail with a message: what must not be in it. */
-static void note_secrets(struct mig_conn *conn, const PQconninfoOption *options)
-{
-    const char *user = option_value(options, "user"), *database = option_value(options, "dbname");
-
-    note_secret(&conn->secrets, option_value(options, "password"), user, database);
-    note_secret(&conn->secrets, option_value(options, "sslpassword"), user, database);
-    note_raw_password(&conn->secrets, conn->conninfo, user, database);
-}
-
 mig_status connection_open(const struct mig_driver_config *config, struct mig_conn **out,
                            struct mig_err *err)
 {
@@ -527,14 +436,13 @@ mig_status connection_open(const struct mig_driver_config *config, struct mig_co
     struct attempt attempt = {.config = config};
     int64_t limit = config->connect_timeout_ms, deadline_ms;
 
-    if (!conn || !(conn->conninfo = strdup(without_scheme(config->url))))
+    if (!conn || !(conn->conninfo = strdup(address_words(config->url))))
         return error_nomem(err);
     conn->config = *config;
     conn->config.url = NULL;
     conn->readonly = config->flags & MIG_OPEN_READONLY;
     conn->generation = 1;
-    MIG_TRY(parse(conn->conninfo, &options, err));
-    note_secrets(conn, options);
+    MIG_TRY(address_parse(conn->conninfo, &conn->secrets, &options, err));
     attempt.conninfo = conn->conninfo;
     attempt.secrets = &conn->secrets;
     deadline_ms = clock_ms() + (limit > 0 ? limit : CONNECT_TIMEOUT_MS);

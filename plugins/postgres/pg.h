@@ -157,6 +157,18 @@ static inline void auto_result(PGresult **result)
     PQclear(*result);
 }
 
+/* ---- address.c: what the user wrote ---- */
+
+/* Without our own scheme: what libpq understands. */
+const char *address_words(const char *url);
+const char *address_option(const PQconninfoOption *options, const char *keyword);
+/* Notes the secrets in it first. NULL options: it is a database's name alone. */
+mig_status address_parse(const char *conninfo, struct secrets *secrets, PQconninfoOption **out,
+                         struct mig_err *err);
+/* Notes `text`, which may be NULL, unless it is no secret at all. */
+void address_secret(struct secrets *secrets, const char *text, const char *user,
+                    const char *database);
+
 /* ---- connect.c ---- */
 
 mig_status connection_open(const struct mig_driver_config *config, struct mig_conn **out,
