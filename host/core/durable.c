@@ -46,6 +46,8 @@ void durable_close(struct durable *durable)
         durable->driver->rollback(durable->conn);
     journal_free(durable->journal);
     durable->journal = NULL;
+    free(durable->cursor);
+    durable->cursor = NULL;
 }
 
 static mig_status check_fingerprint(const struct journal_row *now, const struct journal_row *then,
@@ -121,7 +123,13 @@ mig_status durable_end(struct durable *durable, struct mig_err *err)
 mig_status durable_advance(struct durable *durable, const char *cursor, int64_t done,
                            struct mig_err *err)
 {
-    durable->row.cursor = cursor;
+    char *copy = strdup(cursor);
+
+    if (!copy)
+        return err_nomem(err);
+    free(durable->cursor);
+    durable->cursor = copy;
+    durable->row.cursor = copy;
     durable->row.done = done;
     MIG_TRY(row_write(durable, err));
     MIG_TRY(durable->driver->commit(durable->conn, err));

@@ -24,6 +24,7 @@ struct durable {
     void *arg;
     struct journal *journal; /* as it was found */
     struct journal_row row;  /* the step at hand */
+    char *cursor;            /* of a transform, owned */
     int64_t finished;        /* steps, those of earlier runs included */
     bool started; /* a statement outside of transactions that has not ended well:
                      it may have left something behind */
