@@ -192,10 +192,10 @@ static mig_status row_enter(struct work *work, enum mighost_state state, struct 
         if (status == MIG_E_CONSTRAINT)
             return explain_double(work, err);
         if (status == MIG_OK && state != MIGHOST_RUNNING)
-            status = history_set_state(history, work->item->id, state, 0, err);
+            status = history_mark(history, work->item->id, state, err);
         return status;
     }
-    status = history_set_state(history, work->item->id, state, 0, err);
+    status = history_mark(history, work->item->id, state, err);
     return status == MIG_E_NOTFOUND ? note_skipped(work) : status;
 }
 
@@ -450,7 +450,7 @@ static mig_status durable_leave(struct work *work, struct mig_err *err)
     if (status == MIG_OK)
         status = going_up(work)
                      ? history_remove(history, work->item->id, &ignored)
-                     : history_set_state(history, work->item->id, MIGHOST_APPLIED, 0, &ignored);
+                     : history_mark(history, work->item->id, MIGHOST_APPLIED, &ignored);
     if (status == MIG_OK)
         status = tx_commit(work, &ignored);
     if (status < 0)

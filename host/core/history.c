@@ -60,6 +60,7 @@ enum statement {
     NEXT_NUMBER,
     START,
     SET_STATE,
+    MARK,
     SET_CHECKSUM,
     REMOVE,
     LOG,
@@ -79,6 +80,7 @@ static const char *const statements[] = {
     [NEXT_NUMBER] = "SELECT COALESCE(MAX(number), 0) + 1 FROM @log",
     [START] = "INSERT INTO @history (" HISTORY_COLUMNS ") VALUES"
               " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    [MARK] = "UPDATE @history SET state = $2 WHERE id = $1",
     [SET_STATE] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4"
                   " WHERE id = $1",
     [SET_CHECKSUM] = "UPDATE @history SET checksum = $2 WHERE id = $1",
@@ -558,6 +560,14 @@ static mig_status query_one(struct history *history, enum statement which,
     return err_set(err, MIG_E_NOTFOUND,
                    "the history has no row of migration %lld any more: something else removed it",
                    (long long)values[0].as.int64);
+}
+
+mig_status history_mark(struct history *history, uint64_t id, enum mighost_state state,
+                        struct mig_err *err)
+{
+    const struct mig_value values[] = {int_value((int64_t)id), text_value(state_name((int)state))};
+
+    return query_one(history, MARK, values, 2, err);
 }
 
 mig_status history_set_state(struct history *history, uint64_t id, enum mighost_state state,

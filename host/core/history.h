@@ -113,7 +113,10 @@ mig_status history_find(struct history *history, uint64_t id, struct applied_lis
 /* Inserts the row in state `running`, with the next sequence. The primary key
  * refuses a second one: MIG_E_CONSTRAINT. */
 mig_status history_start(struct history *history, const struct applied *row, struct mig_err *err);
-/* Sets state and duration; for `applied` the moment too. */
+/* Sets the state alone: when it was applied, and in what time, stays. */
+mig_status history_mark(struct history *history, uint64_t id, enum mighost_state state,
+                        struct mig_err *err);
+/* Sets state, duration and moment. */
 mig_status history_set_state(struct history *history, uint64_t id, enum mighost_state state,
                              int64_t duration_ms, struct mig_err *err);
 /* Replaces the checksum of an applied row (--accept-changed). */
