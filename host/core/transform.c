@@ -339,6 +339,20 @@ static void cursor_clear(struct cursor *cursor)
 }
 AUTO_VALUE(cursor, struct cursor, cursor_clear)
 
+/* As the module's own statement: the driver keeps none of those, since the
+ * module's next step may change the table behind it. */
+static mig_status prepare(const struct loop *loop, const struct buf *sql, struct cursor *cursor,
+                          struct mig_err *err)
+{
+    struct db *db = loop->transform->db;
+    bool was = db_guard(db, true);
+    mig_status status =
+        loop->driver->prepare(loop->conn, sql->data, sql->len, 0, &cursor->handle, err);
+
+    db_guard(db, was);
+    return status;
+}
+
 /* The row under the cursor: keys, then reads, copied. */
 static mig_status row_copy(const struct loop *loop, struct mig_cursor *cursor, size_t index,
                            struct page *page, struct mig_err *err)
@@ -366,7 +380,7 @@ static mig_status page_read(struct loop *loop, struct page *page, struct mig_err
     page_sql(loop, &sql);
     MIG_TRY(buf_check(&sql, err));
     MIG_TRY(page_alloc(loop, page, err));
-    MIG_TRY(loop->driver->prepare(loop->conn, sql.data, sql.len, 0, &cursor.handle, err));
+    MIG_TRY(prepare(loop, &sql, &cursor, err));
     for (size_t i = 0; loop->has_last && i < loop->keys.count; i++)
         MIG_TRY(loop->driver->bind(cursor.handle, (int)i + 1, &loop->last[i], err));
     while ((status = loop->driver->step(cursor.handle, err)) == MIG_ROW)
@@ -532,7 +546,7 @@ static mig_status reread(struct loop *loop, struct page *page, size_t index, boo
     if (loop->spec->filter)
         buf_printf(&sql, " AND (%s)", loop->spec->filter);
     MIG_TRY(buf_check(&sql, err));
-    MIG_TRY(loop->driver->prepare(loop->conn, sql.data, sql.len, 0, &cursor.handle, err));
+    MIG_TRY(prepare(loop, &sql, &cursor, err));
     for (size_t i = 0; i < loop->keys.count; i++)
         MIG_TRY(loop->driver->bind(cursor.handle, (int)i + 1,
                                    &page->keys[index * loop->keys.count + i], err));
@@ -552,7 +566,9 @@ static mig_status write_again(struct loop *loop, struct page *page, size_t index
         MIG_TRY(reread(loop, page, index, &found, err));
         if (!found)
             return MIG_OK;
+        db_guard(loop->transform->db, true);
         MIG_TRY(map_row(loop, page, index, &keep, err));
+        db_guard(loop->transform->db, false);
         if (!keep)
             return MIG_OK;
         MIG_TRY(write_rows(loop, page, index, 1, err));
@@ -589,7 +605,7 @@ static mig_status count_rows(struct loop *loop, struct mig_err *err)
     if (loop->spec->filter)
         buf_printf(&sql, " WHERE (%s)", loop->spec->filter);
     MIG_TRY(buf_check(&sql, err));
-    MIG_TRY(loop->driver->prepare(loop->conn, sql.data, sql.len, 0, &cursor.handle, err));
+    MIG_TRY(prepare(loop, &sql, &cursor, err));
     status = loop->driver->step(cursor.handle, err);
     if (status != MIG_ROW)
         return status;
