@@ -31,6 +31,9 @@ static const char try_sql[] =
     " FROM (SELECT CASE WHEN pg_catalog.pg_backend_pid() = $2::int"
     " THEN pg_catalog.pg_try_advisory_lock($1::bigint) END AS got OFFSET 0) t";
 
+static const char held_sql[] = "SELECT 1 FROM pg_catalog.pg_locks l"
+                               " WHERE l.pid = pg_catalog.pg_backend_pid() AND " IN_PG_LOCKS;
+
 static const char holder_sql[] =
     "SELECT a.pid, coalesce(a.usename, '?'), coalesce(pg_catalog.host(a.client_addr),"
     " 'this machine'), coalesce(a.application_name, ''),"
@@ -95,17 +98,12 @@ static mig_status pooled(struct mig_conn *conn, struct mig_err *err)
                        conn->target);
 }
 
-mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err)
+static mig_status lock_take(struct mig_conn *conn, int64_t number, struct mig_err *err)
 {
     AUTO(result) PGresult *result = NULL;
-    int64_t number = lock_key(name);
     char key[KEY_SIZE], pid[KEY_SIZE];
     const char *values[] = {key, pid}, *answer;
 
-    if (conn->locked && conn->lock_key == number)
-        return MIG_OK;
-    if (conn->locked)
-        return mig_err_set(err, MIG_E_MISUSE, "the connection holds another lock already");
     snprintf(key, sizeof key, "%" PRId64, number);
     snprintf(pid, sizeof pid, "%d", PQbackendPID(conn->pg));
     MIG_TRY(wire_ask(conn, try_sql, 2, values, &result, err));
@@ -122,7 +120,36 @@ mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err
                            conn->target);
     conn->lock_key = number;
     conn->locked = true;
+    conn->lock_doubted = false;
     return MIG_OK;
+}
+
+mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err)
+{
+    int64_t number = lock_key(name);
+
+    if (conn->locked && conn->lock_key == number)
+        return MIG_OK;
+    if (conn->locked)
+        return mig_err_set(err, MIG_E_MISUSE, "the connection holds another lock already");
+    return lock_take(conn, number, err);
+}
+
+mig_status lock_confirm(struct mig_conn *conn, struct mig_err *err)
+{
+    AUTO(result) PGresult *result = NULL;
+    char key[KEY_SIZE];
+    const char *values[] = {key};
+
+    if (!conn->locked || !conn->lock_doubted)
+        return MIG_OK;
+    snprintf(key, sizeof key, "%" PRId64, conn->lock_key);
+    MIG_TRY(wire_ask(conn, held_sql, 1, values, &result, err));
+    conn->lock_doubted = false;
+    if (PQntuples(result))
+        return MIG_OK;
+    conn->locked = false;
+    return lock_take(conn, conn->lock_key, err);
 }
 
 void lock_release(struct mig_conn *conn)

@@ -90,6 +90,7 @@ struct mig_conn {
     int64_t changes;
     int64_t lock_key;
     bool locked;
+    bool lock_doubted; /* a migration spoke of unlocking */
 };
 
 /* ---- error.c: what the server says, as a status and a sentence ---- */
@@ -285,6 +286,8 @@ mig_status cursor_column(struct mig_cursor *cursor, int column, struct mig_value
 /* ---- lock.c ---- */
 
 mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err);
+/* After a migration that may have unlocked everything: takes it again. */
+mig_status lock_confirm(struct mig_conn *conn, struct mig_err *err);
 void lock_release(struct mig_conn *conn);
 
 /* ---- catalog.c ---- */

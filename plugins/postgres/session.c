@@ -219,6 +219,7 @@ void session_touched(struct mig_conn *conn, const char *sql)
     conn->stained = tx_open(conn);
     conn->names_touched |= drops || strcasestr(sql, "prepare");
     conn->generation += drops;
+    conn->lock_doubted |= !sql || strcasestr(sql, "advisory_unlock");
 }
 
 struct refusal {

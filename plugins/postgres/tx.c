@@ -71,6 +71,7 @@ mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
 
     if (tx_open(conn))
         return mig_err_set(err, MIG_E_MISUSE, "a transaction is open already");
+    MIG_TRY(lock_confirm(conn, err));
     conn->options = options ? *options : none;
     begin_sql(conn, &conn->options, &sql);
     if (sql.failed)

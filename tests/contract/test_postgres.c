@@ -652,6 +652,21 @@ Test(postgres, the_lock_outlives_a_reset)
     driver->close(other);
 }
 
+Test(postgres, a_lock_that_a_migration_gave_up_is_taken_again)
+{
+    struct mig_conn *other;
+
+    must(driver->lock_try(conn, "mighost", &err));
+    must(run_guarded("SELECT pg_advisory_unlock_all()"));
+    must(begin());
+    must(open_with(url, 5000, 0, &other));
+    cr_assert_eq(driver->lock_try(other, "mighost", &err), MIG_E_BUSY);
+    driver->rollback(conn);
+    driver->unlock(conn);
+    must(driver->lock_try(other, "mighost", &err));
+    driver->close(other);
+}
+
 Test(postgres, a_lock_timeout_says_who_was_in_the_way)
 {
     struct mig_tx_options options = {.size = sizeof options, .lock_timeout_ms = 6000};
