@@ -7,6 +7,8 @@
  */
 #include "conn.h"
 
+#include <errno.h>
+
 /* How the sentence is made. */
 enum fault_kind {
     FAULT_STATEMENT, /* the engine's words alone */
@@ -58,6 +60,33 @@ static const struct fault {
     {SQLITE_ERROR, MIG_E_SQL, FAULT_STATEMENT, NULL},
 };
 
+/* What the system said, where SQLite's own code names only the operation. */
+static const struct cause {
+    int code; /* primary */
+    int error;
+    struct fault fault;
+} causes[] = {
+    {SQLITE_CANTOPEN, EMFILE, {0, MIG_E_LIMIT, FAULT_FILE, "this process has too many open files"}},
+    {SQLITE_CANTOPEN, ENFILE, {0, MIG_E_LIMIT, FAULT_FILE, "the system has too many open files"}},
+    {SQLITE_CANTOPEN, ENOSPC, {0, MIG_E_FULL, FAULT_FILE, "the disk is full"}},
+    {SQLITE_CANTOPEN, EDQUOT, {0, MIG_E_FULL, FAULT_FILE, "the disk quota is used up"}},
+    {SQLITE_IOERR, EMFILE, {0, MIG_E_LIMIT, FAULT_FILE, "this process has too many open files"}},
+    {SQLITE_IOERR, ENOSPC, {0, MIG_E_FULL, FAULT_FILE, "the disk is full"}},
+    {SQLITE_IOERR, EDQUOT, {0, MIG_E_FULL, FAULT_FILE, "the disk quota is used up"}},
+    {SQLITE_IOERR, ENOMEM, {0, MIG_E_NOMEM, FAULT_FILE, "there is not enough memory"}},
+};
+
+static const struct fault *cause_find(const struct mig_conn *conn, int rc)
+{
+    int error = conn->db ? sqlite3_system_errno(conn->db) : 0;
+    size_t i;
+
+    for (i = 0; error && i < sizeof causes / sizeof *causes; i++)
+        if (causes[i].code == (rc & 0xff) && causes[i].error == error)
+            return &causes[i].fault;
+    return NULL;
+}
+
 static const struct fault *fault_find(int rc)
 {
     const struct fault *primary = &faults[sizeof faults / sizeof *faults - 1];
@@ -98,7 +127,8 @@ mig_status fault_nomem(struct mig_err *err)
 
 mig_status fault_report(struct mig_conn *conn, int rc, struct mig_err *err)
 {
-    const struct fault *fault = fault_find(rc);
+    const struct fault *cause = cause_find(conn, rc);
+    const struct fault *fault = cause ? cause : fault_find(rc);
     const char *words = conn->db ? sqlite3_errmsg(conn->db) : sqlite3_errstr(rc);
     mig_status cancelled = conn->cancelled;
     char refusal[sizeof conn->refusal];

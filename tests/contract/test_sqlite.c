@@ -7,6 +7,7 @@
 #include "rig.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -147,6 +148,23 @@ SqliteTest(a_read_only_file_is_not_opened_for_writing)
     rig_expect(rig, try_open(rig, rig->url, MIG_OPEN_READONLY), MIG_OK);
     cr_assert_eq(chmod(path, 0), 0);
     rig_expect(rig, try_open(rig, rig->url, 0), MIG_E_UNREACHABLE);
+}
+
+SqliteTest(a_process_without_descriptors_is_told_so)
+{
+    struct rlimit before;
+    struct rlimit none;
+
+    rig_exec(rig, "CREATE TABLE t (a)");
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 3;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    rig_expect(rig, try_open(rig, rig->url, 0), MIG_E_LIMIT);
+    rig_expect(rig, rig->driver->lock_try(rig->conn, "mighost", &rig->err), MIG_E_LIMIT);
+    rig_expect(rig, rig_try(rig, "INSERT INTO t VALUES (1)"), MIG_E_LIMIT);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    rig_exec(rig, "INSERT INTO t VALUES (1)");
 }
 
 SqliteTest(a_reader_writes_nothing)
