@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The transform engine on real databases: keys of every kind, what is read and
+ * written, the answers of the callback, going on from a cursor, and rows that
+ * the application changes meanwhile. Each callback is a few lines above the
+ * test that uses it. Speed is measured elsewhere.
+ */
+#include "opened.h"
+#include "transform.h"
+
+#include <ctype.h>
+
+/* Text in capitals; what is not text stays what it is. */
+static mig_status to_upper(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    const char *text = mig_row_text(in, 0);
+    char upper[64] = "";
+
+    (void)user;
+    for (size_t i = 0; text && text[i] && i < sizeof upper - 1; i++)
+        upper[i] = (char)toupper((unsigned char)text[i]);
+    return mig_set_text(out, 0, text ? upper : "none");
+}
+
+/* The first column as it is: every kind of value goes there and back. */
+static mig_status to_same(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    struct mig_value value;
+
+    (void)user;
+    MIG_TRY(mig_row_get(in, 0, &value));
+    return mig_row_set(out, 0, &value);
+}
+
+static void db_of_test(struct opened *on, struct db *db)
+{
+    const struct db_config config = {
+        .driver = on->driver,
+        .conn = on->conn,
+        .protect = history_prefix(on->history),
+        .mode = MIG_ATOMIC,
+        .row_get = transform_row_get,
+        .row_set = transform_row_set,
+    };
+
+    db_open(db, &config);
+    db_guard(db, false);
+}
+
+static mig_status try_transform(struct opened *on, struct transform *transform)
+{
+    struct db *db = calloc(1, sizeof *db);
+    mig_status status;
+
+    cr_assert_not_null(db);
+    db_of_test(on, db);
+    transform->db = db;
+    status = transform_run(transform, &on->err);
+    db_close(db);
+    free(db);
+    return status;
+}
+
+/* Runs it in a transaction of its own that is committed. */
+static void run_transform(struct opened *on, const struct mig_transform *spec)
+{
+    struct transform transform = {.spec = spec};
+
+    opened_begin(on);
+    expect_status(on, try_transform(on, &transform), MIG_OK);
+    opened_commit(on);
+}
+
+static mig_status fail_transform(struct opened *on, const struct mig_transform *spec)
+{
+    struct transform transform = {.spec = spec};
+    mig_status status;
+
+    opened_begin(on);
+    status = try_transform(on, &transform);
+    on->driver->rollback(on->conn);
+    return status;
+}
+
+#define SPEC .size = sizeof(struct mig_transform), .read = "a", .write = "b", .map = to_upper
+
+/* ---- keys ---------------------------------------------------------------- */
+
+Engines(transform, the_primary_key_is_found_and_every_page_is_read)
+{
+    opened_exec(on, "CREATE TABLE t (id BIGINT PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1"
+                    " FROM n WHERE i < 250) SELECT i * 3 - 400, 'x' FROM n");
+    run_transform(on, &(struct mig_transform){SPEC, .table = "t", .batch = 100});
+    expect_rows(on, "SELECT COUNT(*) FROM t WHERE b = 'X'", "250");
+}
+
+Engines(transform, a_page_that_is_just_full_is_not_the_end)
+{
+    opened_exec(on, "CREATE TABLE t (id BIGINT PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t (id, a) VALUES (1, 'x'), (2, 'y'), (3, 'z'), (4, 'w')");
+    run_transform(on, &(struct mig_transform){SPEC, .table = "t", .batch = 2});
+    expect_rows(on, "SELECT b FROM t ORDER BY id", "X\nY\nZ\nW");
+}
+
+Engines(transform, a_key_of_several_columns_is_compared_as_a_row)
+{
+    opened_exec(on, "CREATE TABLE t (n INTEGER, s VARCHAR(20), a TEXT, b TEXT, PRIMARY KEY (s, n))");
+    opened_exec(on, "INSERT INTO t (n, s, a) VALUES (9, 'a', 'p'), (1, 'b', 'q'), (2, 'b', 'r'),"
+                    " (0, 'c', 's'), (5, 'a', 't')");
+    run_transform(on, &(struct mig_transform){SPEC, .table = "t", .batch = 2});
+    expect_rows(on, "SELECT b FROM t ORDER BY s, n", "T\nP\nQ\nR\nS");
+}
+
+Engines(transform, a_key_may_be_named_and_need_not_be_the_primary_one)
+{
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT UNIQUE NOT NULL, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t (id, code, a) VALUES (1, 'it''s', 'p'), (2, '', 'q'), (3, 'z;', 'r')");
+    run_transform(on, &(struct mig_transform){SPEC, .table = "t", .key = " code ", .batch = 1});
+    expect_rows(on, "SELECT b FROM t ORDER BY id", "P\nQ\nR");
+}
+
+Engines(transform, names_are_quoted_and_a_schema_is_a_name_of_its_own)
+{
+    const char *table = on_engine(on, "sqlite") ? "main.order" : "Odd App.order";
+
+    if (on_engine(on, "postgres"))
+        opened_exec(on, "CREATE SCHEMA \"Odd App\"; SET search_path = \"Odd App\"");
+    opened_exec(on, "CREATE TABLE \"order\" (\"select\" INTEGER PRIMARY KEY, \"a b\" TEXT,"
+                    " \"q\"\"q\" TEXT)");
+    opened_exec(on, "INSERT INTO \"order\" VALUES (1, 'x', NULL), (2, 'y', NULL)");
+    run_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                              .table = table,
+                                              .read = "a b",
+                                              .write = "q\"q",
+                                              .map = to_upper,
+                                              .batch = 1});
+    expect_rows(on,
+                on_engine(on, "sqlite") ? "SELECT \"q\"\"q\" FROM \"order\""
+                                        : "SELECT \"q\"\"q\" FROM \"Odd App\".\"order\" ORDER BY 1",
+                "X\nY");
+}
+
+Engines(transform, a_table_without_a_key_is_refused)
+{
+    opened_exec(on, "CREATE TABLE t (a TEXT, b TEXT)");
+    if (on_engine(on, "sqlite")) /* has its row id, or is refused likewise */
+        return;
+    expect_status(on, fail_transform(on, &(struct mig_transform){SPEC, .table = "t"}),
+                  MIG_E_MISUSE);
+    expect_says(on, ".key");
+}
+
+static void keys_of_type(struct opened *on, const char *type, const char *rows)
+{
+    opened_exec(on, "DROP TABLE IF EXISTS t");
+    opened_exec(on, test_format("CREATE TABLE t (k %s PRIMARY KEY, a TEXT, b TEXT)", type));
+    opened_exec(on, test_format("INSERT INTO t (k, a) VALUES %s", rows));
+    run_transform(on, &(struct mig_transform){SPEC, .table = "t", .batch = 1});
+    expect_rows(on, "SELECT COUNT(*) FROM t WHERE b IN ('X', 'Y', 'Z')", "3");
+}
+
+Engines(transform, keys_of_the_types_that_people_use)
+{
+    keys_of_type(on, "DOUBLE PRECISION", "(0.1, 'x'), (-3e100, 'y'), (2, 'z')");
+    keys_of_type(on, "NUMERIC(12, 3)", "(0.125, 'x'), (-7, 'y'), (12345.5, 'z')");
+    if (on_engine(on, "sqlite")) {
+        keys_of_type(on, "BLOB", "(x'00ff', 'x'), (x'', 'y'), (x'41', 'z')");
+        return;
+    }
+    keys_of_type(on, "BYTEA", "('\\x00ff', 'x'), ('', 'y'), ('\\x41', 'z')");
+    keys_of_type(on, "UUID",
+                 "('00000000-0000-0000-0000-000000000001', 'x'),"
+                 " ('ffffffff-0000-0000-0000-000000000001', 'y'),"
+                 " ('10000000-0000-0000-0000-000000000001', 'z')");
+    keys_of_type(on, "TIMESTAMPTZ",
+                 "('2024-01-01 00:00:00.123456+02', 'x'), ('infinity', 'y'), ('0001-01-01', 'z')");
+    keys_of_type(on, "DATE", "('2024-01-01', 'x'), ('1999-12-31', 'y'), ('2030-02-02', 'z')");
+    keys_of_type(on, "SMALLINT", "(1, 'x'), (-2, 'y'), (3, 'z')");
+    keys_of_type(on, "VARCHAR(5)", "('b', 'x'), ('B', 'y'), ('\u00e4', 'z')");
+}
+
+/* ---- values ----------------------------------------------------------------- */
+
+Engines(transform, what_is_null_is_read_as_null_and_what_is_not_set_becomes_null)
+{
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT, c TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES (1, NULL, 'old', 'old'), (2, '', 'old', 'old')");
+    run_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                              .table = "t",
+                                              .read = "a",
+                                              .write = "b, c",
+                                              .map = to_upper});
+    expect_rows(on, "SELECT b, COALESCE(c, 'null') FROM t ORDER BY id", "none|null\n|null");
+}
+
+static void values_of_type(struct opened *on, const char *type, const char *value)
+{
+    opened_exec(on, "DROP TABLE IF EXISTS t");
+    opened_exec(on, test_format("CREATE TABLE t (id INTEGER PRIMARY KEY, a %s, b %s)", type, type));
+    opened_exec(on, test_format("INSERT INTO t VALUES (1, %s, NULL), (2, NULL, %s)", value, value));
+    run_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                              .table = "t",
+                                              .read = "a",
+                                              .write = "b",
+                                              .map = to_same});
+    expect_rows(on,
+                test_format("SELECT COUNT(*) FROM t WHERE (id = 1 AND CAST(a AS TEXT) = CAST(b AS TEXT))"
+                            " OR (id = 2 AND b IS NULL)"),
+                "2");
+}
+
+Engines(transform, values_of_the_types_that_people_use)
+{
+    values_of_type(on, "BIGINT", "-9223372036854775807");
+    values_of_type(on, "TEXT", "'it''s'");
+    values_of_type(on, "DOUBLE PRECISION", "0.1");
+    if (on_engine(on, "sqlite")) {
+        values_of_type(on, "BLOB", "x'00ff00'");
+        return;
+    }
+    values_of_type(on, "SMALLINT", "-7");
+    values_of_type(on, "BYTEA", "'\\x00ff00'");
+    values_of_type(on, "NUMERIC", "12345678901234567890.123456789");
+    values_of_type(on, "BOOLEAN", "true");
+    values_of_type(on, "TIMESTAMPTZ", "'2024-01-01 00:00:00.123456+02'");
+    values_of_type(on, "UUID", "'10000000-0000-0000-0000-000000000001'");
+    values_of_type(on, "JSONB", "'{\"a\": [1, null]}'");
+    values_of_type(on, "VARCHAR(9)", "'x  '");
+    values_of_type(on, "REAL", "0.1");
+    values_of_type(on, "JSON", "'{\"a\": [1,  null]}'");
+    values_of_type(on, "INET", "'10.0.0.1/8'");
+}
+
+/* ---- the callback -------------------------------------------------------------- */
+
+static mig_status skip_y(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    return strcmp(mig_row_text(in, 0), "y") == 0 ? MIG_SKIP : to_upper(in, out, user);
+}
+
+Engines(transform, a_row_that_is_skipped_stays_as_it_was)
+{
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES (1, 'y', 'old'), (2, 'x', 'old'), (3, 'y', 'old'),"
+                    " (4, 'z', 'old'), (5, 'y', 'old')");
+    run_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                              .table = "t",
+                                              .read = "a",
+                                              .write = "b",
+                                              .map = skip_y,
+                                              .batch = 3});
+    expect_rows(on, "SELECT b FROM t ORDER BY id", "old\nX\nold\nZ\nold");
+}
+
+Engines(transform, a_filter_says_which_rows_are_meant)
+{
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES (1, 'x', NULL), (2, 'y', 'old'), (3, 'z', NULL)");
+    run_transform(on, &(struct mig_transform){SPEC,
+                                              .table = "t",
+                                              .filter = "b IS NULL OR a = 'nothing'",
+                                              .batch = 1});
+    expect_rows(on, "SELECT b FROM t ORDER BY id", "X\nold\nZ");
+}
+
+static mig_status reject_y(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    return strcmp(mig_row_text(in, 0), "y") == 0 ? MIG_REJECT : to_upper(in, out, user);
+}
+
+Engines(transform, a_rejected_row_is_named_by_its_key)
+{
+    opened_exec(on, "CREATE TABLE t (n INTEGER, s TEXT, a TEXT, b TEXT, PRIMARY KEY (n, s))");
+    opened_exec(on, "INSERT INTO t (n, s, a) VALUES (1, 'one', 'x'), (7, 'seven', 'y')");
+    expect_status(on,
+                  fail_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                                             .table = "t",
+                                                             .read = "a",
+                                                             .write = "b",
+                                                             .map = reject_y}),
+                  MIG_E_FAILED);
+    expect_says(on, "rejected");
+    expect_says(on, "\"n\" = 7, \"s\" = 'seven'");
+    expect_rows(on, "SELECT COUNT(b) FROM t", "0");
+}
+
+static mig_status fail_y(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    if (strcmp(mig_row_text(in, 0), "y") == 0)
+        return mig_fail(out->db, "a letter that %s", "nobody wanted");
+    return to_upper(in, out, user);
+}
+
+Engines(transform, the_callbacks_own_words_come_with_the_key)
+{
+    opened_exec(on, "CREATE TABLE t (id BIGINT PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t (id, a) VALUES (1, 'x'), (4000000000, 'y')");
+    expect_status(on,
+                  fail_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                                             .table = "t",
+                                                             .read = "a",
+                                                             .write = "b",
+                                                             .map = fail_y}),
+                  MIG_E_FAILED);
+    expect_says(on, "a letter that nobody wanted");
+    expect_says(on, "4000000000");
+}
+
+static mig_status out_of_range(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    struct mig_value value = {.type = MIG_NULL};
+
+    (void)user;
+    cr_assert_eq(mig_row_get(in, 1, &value), MIG_E_RANGE);
+    cr_assert_eq(mig_row_get(in, -1, &value), MIG_E_RANGE);
+    cr_assert_eq(mig_row_set(out, 1, &value), MIG_E_RANGE);
+    return MIG_SKIP;
+}
+
+Engines(transform, columns_that_were_not_asked_for_are_out_of_range)
+{
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES (1, 'x', 'old')");
+    run_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                              .table = "t",
+                                              .read = "a",
+                                              .write = "b",
+                                              .map = out_of_range});
+    expect_rows(on, "SELECT b FROM t", "old");
+}
+
+Engines(transform, what_is_missing_in_its_description_is_named)
+{
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    expect_status(on, fail_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                                                 .table = "t",
+                                                                 .read = "a",
+                                                                 .map = to_upper}),
+                  MIG_E_MISUSE);
+    expect_says(on, ".write");
+    expect_status(on, fail_transform(on, &(struct mig_transform){SPEC, .table = "t", .key = ","}),
+                  MIG_E_MISUSE);
+    expect_status(on,
+                  fail_transform(on, &(struct mig_transform){SPEC, .table = "t", .workers = 4}),
+                  MIG_E_UNSUPPORTED);
+    cr_assert_lt(fail_transform(on, &(struct mig_transform){SPEC, .table = "nowhere", .key = "id"}),
+                 0);
+    expect_says(on, "nowhere");
+}
+
+/* ---- going on, and what others do meanwhile ---------------------------------------- */
+
+struct journaling {
+    struct opened *on;
+    char cursor[400];
+    int64_t done;
+    int pages;
+    int stop_after; /* pages; 0: never */
+};
+
+/* As the durable mode does it: cursor and rows in one commit. */
+static mig_status keep_cursor(void *ctx, const char *cursor, int64_t done, struct mig_err *err)
+{
+    struct journaling *journaling = ctx;
+    struct opened *on = journaling->on;
+    struct mig_tx_options options = {.size = sizeof options};
+
+    snprintf(journaling->cursor, sizeof journaling->cursor, "%s", cursor);
+    journaling->done = done;
+    MIG_TRY(on->driver->commit(on->conn, err));
+    MIG_TRY(on->driver->begin(on->conn, &options, err));
+    if (++journaling->pages == journaling->stop_after)
+        return mig_err_set(err, MIG_E_INTERRUPTED, "stopped by the test");
+    return MIG_OK;
+}
+
+static int times_mapped;
+
+static mig_status counting(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    times_mapped++;
+    return to_upper(in, out, user);
+}
+
+static void goes_on(struct opened *on, const char *key_type, const char *keys)
+{
+    struct journaling journaling = {.on = on, .stop_after = 2};
+    const struct mig_transform spec = {.size = sizeof spec,
+                                       .table = "t",
+                                       .read = "a",
+                                       .write = "b",
+                                       .map = counting,
+                                       .batch = 2};
+    struct transform first = {.spec = &spec, .advance = keep_cursor, .ctx = &journaling};
+    struct transform second;
+
+    opened_exec(on, "DROP TABLE IF EXISTS t");
+    opened_exec(on, test_format("CREATE TABLE t (k %s, n INTEGER, a TEXT, b TEXT,"
+                                " PRIMARY KEY (k, n))", key_type));
+    opened_exec(on, test_format("INSERT INTO t (k, n, a) VALUES %s", keys));
+    opened_begin(on);
+    expect_status(on, try_transform(on, &first), MIG_E_INTERRUPTED);
+    on->driver->rollback(on->conn);
+    expect_rows(on, "SELECT COUNT(b) FROM t", "4");
+
+    times_mapped = 0;
+    journaling.stop_after = 0;
+    second = (struct transform){.spec = &spec,
+                                .cursor = test_format("%s", journaling.cursor),
+                                .done = journaling.done,
+                                .advance = keep_cursor,
+                                .ctx = &journaling};
+    opened_begin(on);
+    expect_status(on, try_transform(on, &second), MIG_OK);
+    opened_commit(on);
+    expect_rows(on, "SELECT COUNT(b) FROM t", "7");
+    cr_assert_eq(times_mapped, 3, "%d rows were mapped again", times_mapped);
+    cr_assert_eq(journaling.done, 7);
+}
+
+Engines(transform, it_goes_on_behind_the_cursor)
+{
+    goes_on(on, "BIGINT", "(-5,1,'x'), (0,1,'x'), (1,1,'x'), (1,2,'x'), (1,3,'x'), (2,1,'x'), (9,9,'x')");
+    goes_on(on, "VARCHAR(20)",
+            "('',1,'x'), ('a',1,'x'), ('it''s',1,'x'), ('\u00e4 b',2,'x'), ('\u00e4 b',3,'x'),"
+            " ('\u20ac',1,'x'), ('\U0001F418',9,'x')");
+    goes_on(on, "DOUBLE PRECISION",
+            "(0.1,1,'x'), (0.2,1,'x'), (0.3,1,'x'), (1e300,2,'x'), (-1e-300,3,'x'), (0,1,'x'), (7,9,'x')");
+    if (on_engine(on, "postgres"))
+        goes_on(on, "UUID",
+                "('00000000-0000-0000-0000-000000000001',1,'x'), ('00000000-0000-0000-0000-000000000001',2,'x'),"
+                "('00000000-0000-0000-0000-000000000003',1,'x'), ('a0000000-0000-0000-0000-000000000001',1,'x'),"
+                "('b0000000-0000-0000-0000-000000000001',1,'x'), ('b0000000-0000-0000-0000-000000000001',2,'x'),"
+                "('c0000000-0000-0000-0000-000000000001',1,'x')");
+}
+
+Engines(transform, a_cursor_that_is_none_is_refused)
+{
+    static const char *const cursors[] = {"x1\n", "i5", "t4\n", "tzz\n", "\n"};
+    const struct mig_transform spec = {SPEC, .table = "t"};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    for (size_t i = 0; i < sizeof cursors / sizeof *cursors; i++) {
+        struct transform transform = {.spec = &spec, .cursor = cursors[i]};
+
+        opened_begin(on);
+        expect_status(on, try_transform(on, &transform), MIG_E_HISTORY);
+        on->driver->rollback(on->conn);
+    }
+}
+
+struct meddler {
+    struct opened *on;
+    const char *sql; /* run once, from within the callback */
+    struct mig_conn *conn;
+};
+
+/* Another session, or (where only one can write) this one, changes the row that
+ * has just been read. */
+static mig_status meddling(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    struct meddler *meddler = user;
+    struct mig_exec_result result = {.size = sizeof result};
+    const char *sql = meddler->sql;
+
+    meddler->sql = NULL;
+    if (sql)
+        MIG_TRY(meddler->on->driver->exec(meddler->conn, sql, strlen(sql), &result,
+                                          &meddler->on->err));
+    return to_upper(in, out, NULL);
+}
+
+static void meddle(struct opened *on, const char *sql, const char *wanted)
+{
+    struct meddler meddler = {.on = on, .sql = sql, .conn = on->conn};
+    struct mig_driver_config config = {
+        .size = sizeof config, .url = on->url, .application = "test", .connect_timeout_ms = 10000};
+
+    opened_exec(on, "DROP TABLE IF EXISTS t");
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES (1, 'x', NULL), (2, 'y', NULL), (3, NULL, NULL)");
+    if (on_engine(on, "postgres"))
+        expect_status(on, on->driver->open(&config, &meddler.conn, &on->err), MIG_OK);
+    run_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                              .table = "t",
+                                              .read = "a",
+                                              .write = "b",
+                                              .map = meddling,
+                                              .user = &meddler});
+    if (on_engine(on, "postgres"))
+        on->driver->close(meddler.conn);
+    expect_rows(on, "SELECT id, b FROM t ORDER BY id", wanted);
+}
+
+Engines(transform, a_row_that_changed_meanwhile_is_computed_anew)
+{
+    meddle(on, "UPDATE t SET a = 'new' WHERE id = 2", "1|X\n2|NEW\n3|none");
+    meddle(on, "UPDATE t SET a = NULL WHERE id = 1", "1|none\n2|Y\n3|none");
+    meddle(on, "UPDATE t SET a = 'given' WHERE id = 3", "1|X\n2|Y\n3|GIVEN");
+    meddle(on, "DELETE FROM t WHERE id = 2", "1|X\n3|none");
+}
