@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The journal of durable migrations on real databases: what is skipped, what
+ * is run again, what is refused. A run that is cut is played by closing it in
+ * the middle: what was not committed is gone, as after a kill.
+ */
+#include "durable.h"
+#include "opened.h"
+
+#define ID 20240101000001
+
+static void count_steps(void *arg, int64_t finished)
+{
+    *(int64_t *)arg = finished;
+}
+
+static struct durable durable_of(struct opened *on)
+{
+    return (struct durable){
+        .driver = on->driver,
+        .conn = on->conn,
+        .history = on->history,
+        .id = ID,
+        .tx = {.size = sizeof(struct mig_tx_options)},
+    };
+}
+
+static struct durable begun(struct opened *on)
+{
+    struct durable durable = durable_of(on);
+
+    expect_status(on, durable_open(&durable, &on->err), MIG_OK);
+    return durable;
+}
+
+static mig_status run_source(struct opened *on, const char *text, int64_t *finished)
+{
+    const struct sql_source source = {
+        .name = "x.up.sql", .data = text, .fd = -1, .len = (int64_t)strlen(text)};
+    const struct script script = {.driver = on->driver,
+                                  .conn = on->conn,
+                                  .source = &source,
+                                  .protect = history_prefix(on->history)};
+    struct durable durable = durable_of(on);
+    mig_status status;
+
+    durable.on_step = count_steps;
+    durable.arg = finished;
+    *finished = 0;
+    expect_status(on, durable_open(&durable, &on->err), MIG_OK);
+    status = durable_run(&durable, &script, &on->err);
+    durable_close(&durable);
+    return status;
+}
+
+/* Begins the next step, which must not be skipped, and runs `sql` in it. */
+static void step(struct opened *on, struct durable *durable, const char *sql)
+{
+    bool skip = true;
+
+    expect_status(on, durable_begin(durable, "exec", sql, strlen(sql), &skip, &on->err), MIG_OK);
+    cr_assert_not(skip);
+    opened_exec(on, sql);
+}
+
+Engines(durable, each_statement_is_a_step_and_its_journal_says_so)
+{
+    int64_t finished;
+
+    expect_status(on,
+                  run_source(on, "CREATE TABLE t (a INTEGER);\n-- and\nINSERT INTO t VALUES (1);",
+                             &finished),
+                  MIG_OK);
+    cr_assert_eq(finished, 2);
+    expect_rows(on, "SELECT step, finished, kind FROM mighost_journal ORDER BY step",
+                "1|1|sql\n2|1|sql");
+}
+
+Engines(durable, finished_steps_are_skipped_and_the_failed_one_is_run_again)
+{
+    const char text[] = "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1);"
+                        " INSERT INTO later VALUES (2); INSERT INTO t VALUES (3);";
+    int64_t finished;
+
+    cr_assert_lt(run_source(on, text, &finished), 0);
+    expect_says(on, "later");
+    cr_assert(strstr(on->err.where, "x.up.sql:1:"), "%s", on->err.where);
+    cr_assert_eq(finished, 2);
+    cr_assert_not(on->driver->in_tx(on->conn));
+    opened_exec(on, "CREATE TABLE later (a INTEGER)");
+    expect_status(on, run_source(on, text, &finished), MIG_OK);
+    cr_assert_eq(finished, 4);
+    expect_rows(on, "SELECT a FROM t ORDER BY a", "1\n3");
+    expect_rows(on, "SELECT a FROM later", "2");
+}
+
+Engines(durable, another_text_for_a_finished_step_is_refused_with_both_fingerprints)
+{
+    int64_t finished;
+
+    cr_assert_lt(run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (1);",
+                            &finished),
+                 0);
+    expect_status(on, run_source(on, "CREATE TABLE t (b INTEGER);", &finished), MIG_E_HISTORY);
+    expect_says(on, "step 1");
+    expect_says(on, "..., now sql ");
+    expect_says(on, "nothing was run");
+    expect_rows(on, "SELECT COUNT(*) FROM t", "0");
+}
+
+Engines(durable, the_text_of_a_step_that_never_finished_may_change)
+{
+    int64_t finished;
+
+    cr_assert_lt(run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (1);",
+                            &finished),
+                 0);
+    expect_status(on,
+                  run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1);", &finished),
+                  MIG_OK);
+    expect_rows(on, "SELECT a FROM t", "1");
+}
+
+Engines(durable, blanks_and_comments_between_statements_are_no_change)
+{
+    int64_t finished;
+
+    cr_assert_lt(run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (1);",
+                            &finished),
+                 0);
+    opened_exec(on, "CREATE TABLE nowhere (a INTEGER)");
+    expect_status(on,
+                  run_source(on,
+                             "-- new words\n\n  CREATE TABLE t (a INTEGER);\n\n"
+                             "/* more */ INSERT INTO nowhere VALUES (1);\n",
+                             &finished),
+                  MIG_OK);
+}
+
+Engines(durable, a_kind_is_part_of_the_fingerprint)
+{
+    struct durable durable = begun(on);
+    const char sql[] = "CREATE TABLE t (a INTEGER)";
+    bool skip;
+
+    step(on, &durable, sql);
+    expect_status(on, durable_end(&durable, &on->err), MIG_OK);
+    durable_close(&durable);
+    durable = begun(on);
+    expect_status(on, durable_begin(&durable, "transform", sql, strlen(sql), &skip, &on->err),
+                  MIG_E_HISTORY);
+    durable_close(&durable);
+    durable = begun(on);
+    expect_status(on, durable_begin(&durable, "exec", sql, strlen(sql), &skip, &on->err), MIG_OK);
+    cr_assert(skip);
+    durable_close(&durable);
+}
+
+Engines(durable, a_step_that_was_cut_has_left_nothing)
+{
+    struct durable durable = begun(on);
+
+    step(on, &durable, "CREATE TABLE t (a INTEGER)");
+    durable_close(&durable);
+    cr_assert_not(on->driver->in_tx(on->conn));
+    expect_rows(on, "SELECT COUNT(*) FROM mighost_journal", "0");
+    durable = begun(on);
+    step(on, &durable, "CREATE TABLE t (a INTEGER)");
+    expect_status(on, durable_end(&durable, &on->err), MIG_OK);
+    durable_close(&durable);
+}
+
+Engines(durable, a_batch_and_its_cursor_stand_together)
+{
+    struct durable durable = begun(on);
+    const char spec[] = "a transform";
+    bool skip;
+
+    step(on, &durable, "CREATE TABLE t (a INTEGER)");
+    expect_status(on, durable_end(&durable, &on->err), MIG_OK);
+    expect_status(on, durable_begin(&durable, "transform", spec, strlen(spec), &skip, &on->err),
+                  MIG_OK);
+    opened_exec(on, "INSERT INTO t VALUES (1)");
+    expect_status(on, durable_advance(&durable, "i1\n", 1, &on->err), MIG_OK);
+    opened_exec(on, "INSERT INTO t VALUES (2)");
+    durable_close(&durable); /* cut: the second batch is gone */
+    expect_rows(on, "SELECT a FROM t", "1");
+    expect_rows(on, "SELECT finished, done FROM mighost_journal WHERE step = 2", "0|1");
+
+    durable = begun(on);
+    expect_status(on,
+                  durable_begin(&durable, "exec", "CREATE TABLE t (a INTEGER)", 26, &skip, &on->err),
+                  MIG_OK);
+    cr_assert(skip);
+    expect_status(on, durable_begin(&durable, "transform", spec, strlen(spec), &skip, &on->err),
+                  MIG_OK);
+    cr_assert_not(skip);
+    cr_assert_str_eq(durable.row.cursor, "i1\n");
+    cr_assert_eq(durable.row.done, 1);
+    expect_status(on, durable_end(&durable, &on->err), MIG_OK);
+    durable_close(&durable);
+    expect_rows(on, "SELECT finished FROM mighost_journal WHERE step = 2", "1");
+}
+
+Engines(durable, rows_that_are_done_bind_a_transform_to_its_text)
+{
+    struct durable durable = begun(on);
+    bool skip;
+
+    expect_status(on, durable_begin(&durable, "transform", "one", 3, &skip, &on->err), MIG_OK);
+    expect_status(on, durable_advance(&durable, "i1\n", 1, &on->err), MIG_OK);
+    durable_close(&durable);
+    durable = begun(on);
+    expect_status(on, durable_begin(&durable, "transform", "two", 3, &skip, &on->err),
+                  MIG_E_HISTORY);
+    durable_close(&durable);
+}
+
+Engines(durable, what_no_transaction_holds_is_run_on_its_own)
+{
+    int64_t finished;
+
+    expect_status(on, run_source(on, "CREATE TABLE t (a INTEGER); VACUUM; INSERT INTO t VALUES (1)",
+                                 &finished),
+                  MIG_OK);
+    cr_assert_eq(finished, 3);
+    expect_rows(on, "SELECT a FROM t", "1");
+}
+
+/* Plays a kill between the statement's end and its record. */
+static void forget_the_end_of_step(struct opened *on, int number)
+{
+    opened_exec(on, test_format("UPDATE mighost_journal SET finished = 0 WHERE step = %d", number));
+}
+
+Engines(durable, an_index_that_was_built_counts_as_finished)
+{
+    const char text[] = "CREATE TABLE t (a INTEGER); CREATE INDEX CONCURRENTLY i ON t (a);";
+    int64_t finished;
+
+    if (on_engine(on, "sqlite"))
+        return; /* has no such statement */
+    expect_status(on, run_source(on, text, &finished), MIG_OK);
+    forget_the_end_of_step(on, 2);
+    expect_status(on, run_source(on, text, &finished), MIG_OK);
+    cr_assert_eq(finished, 2);
+    expect_rows(on, "SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass", "1");
+}
+
+Engines(durable, a_broken_index_is_dropped_and_built_again)
+{
+    const char text[] = "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1), (1);"
+                        " CREATE UNIQUE INDEX CONCURRENTLY i ON t (a);";
+    int64_t finished;
+
+    if (on_engine(on, "sqlite"))
+        return;
+    cr_assert_lt(run_source(on, text, &finished), 0);
+    expect_rows(on, "SELECT indisvalid FROM pg_index WHERE indrelid = 't'::regclass", "f");
+    opened_exec(on, "DELETE FROM t WHERE ctid = (SELECT max(ctid) FROM t)");
+    expect_status(on, run_source(on, text, &finished), MIG_OK);
+    expect_rows(on, "SELECT indisvalid FROM pg_index WHERE indrelid = 't'::regclass", "t");
+}
+
+Engines(durable, a_statement_that_took_its_place_is_run_whatever_was_there)
+{
+    int64_t finished;
+
+    if (on_engine(on, "sqlite"))
+        return;
+    opened_exec(on, "CREATE TABLE t (a INTEGER)");
+    cr_assert_lt(run_source(on, "CREATE INDEX CONCURRENTLY i ON t (nowhere);", &finished), 0);
+    opened_exec(on, "CREATE INDEX j ON t (a)");
+    cr_assert_lt(run_source(on, "CREATE INDEX CONCURRENTLY j ON t (a);", &finished), 0);
+    expect_says(on, "exists");
+    expect_status(on, run_source(on, "CREATE INDEX CONCURRENTLY i ON t (a);", &finished), MIG_OK);
+}
