@@ -45,10 +45,10 @@ void batch_forget(struct mig_conn *conn)
     conn->batch_text = NULL;
 }
 
-static mig_status batch_prepare(struct mig_conn *conn, const struct mig_batch *batch,
+static mig_status batch_prepare(struct mig_conn *conn, const struct mig_batch *batch, bool sweeping,
                                 struct mig_err *err)
 {
-    char *sql = batch_sql(batch);
+    char *sql = sweeping ? sweep_sql(batch) : batch_sql(batch);
     mig_status status;
     int rc;
 
@@ -60,7 +60,9 @@ static mig_status batch_prepare(struct mig_conn *conn, const struct mig_batch *b
     }
     batch_forget(conn);
     touches_clear(&conn->foreign.noted);
-    rc = sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &conn->batch, NULL);
+    rc = sweeping ? sweep_install(conn) : SQLITE_OK;
+    if (rc == SQLITE_OK)
+        rc = sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &conn->batch, NULL);
     if (rc == SQLITE_OK) {
         conn->batch_text = sql;
         conn->batch_touches = conn->foreign.noted;
@@ -99,21 +101,12 @@ static int write_row(sqlite3_stmt *stmt, const struct mig_batch *batch, size_t r
     return sqlite3_reset(stmt);
 }
 
-mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bool *written,
-                        struct mig_err *err)
+/* One UPDATE a row. */
+static int run_rows(struct mig_conn *conn, const struct mig_batch *batch, bool *written)
 {
-    mig_status status = conn_ready(conn, err);
-    size_t row;
     int rc = SQLITE_OK;
+    size_t row;
 
-    if (status == MIG_OK)
-        status = tx_alive(conn, err);
-    if (status == MIG_OK)
-        status = batch_prepare(conn, batch, err);
-    if (status == MIG_OK)
-        status = foreign_before(conn, &conn->batch_touches, conn->batch_text, err);
-    if (status != MIG_OK)
-        return status;
     conn->changes = 0;
     for (row = 0; rc == SQLITE_OK && row < batch->rows; row++) {
         rc = write_row(conn->batch, batch, row);
@@ -122,6 +115,25 @@ mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bo
         if (rc == SQLITE_OK && written[row])
             conn->changes++;
     }
+    return rc;
+}
+
+mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bool *written,
+                        struct mig_err *err)
+{
+    mig_status status = conn_ready(conn, err);
+    bool sweeping = sweep_suits(batch);
+    int rc;
+
+    if (status == MIG_OK)
+        status = tx_alive(conn, err);
+    if (status == MIG_OK)
+        status = batch_prepare(conn, batch, sweeping, err);
+    if (status == MIG_OK)
+        status = foreign_before(conn, &conn->batch_touches, conn->batch_text, err);
+    if (status != MIG_OK)
+        return status;
+    rc = sweeping ? sweep_run(conn, batch, written) : run_rows(conn, batch, written);
     if (rc != SQLITE_OK)
         status = tx_explain(conn, fault_report(conn, rc, err), err);
     sqlite3_clear_bindings(conn->batch); /* they pointed into the batch */

@@ -91,6 +91,14 @@ struct foreign {
     struct touches noted; /* by the authorizer, of the statement just compiled */
 };
 
+/* A batch that is written in one statement; see sweep.c. */
+struct sweep {
+    bool installed;
+    const struct mig_batch *batch; /* NULL: none is being written */
+    bool *written;
+    size_t at; /* the row found last */
+};
+
 /* What a reset has to undo. */
 enum dirt { DIRT_TEMPORARY = 1, DIRT_SETTINGS = 2 };
 
@@ -126,6 +134,7 @@ struct mig_conn {
     char *batch_text; /* the UPDATE of the last batch */
     sqlite3_stmt *batch;
     struct touches batch_touches;
+    struct sweep sweep;
 
     uint64_t streams; /* temporary tables in use, one bit each */
     int64_t changes;
@@ -222,6 +231,8 @@ void cursor_suspend_all(struct mig_conn *conn);
 /* Gives a statement's parameter a value that stays where it is. */
 int value_bind(sqlite3_stmt *stmt, int index, const struct mig_value *value,
                sqlite3_destructor_type keep);
+/* Answers a function of SQL with a value that stays where it is. */
+void value_result(sqlite3_context *context, const struct mig_value *value);
 
 /* stream.c: rows copied into a temporary table. */
 struct stream {
@@ -256,5 +267,11 @@ mig_status text_settle(struct mig_conn *conn, const char *text, size_t len, enum
 mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bool *written,
                         struct mig_err *err);
 void batch_forget(struct mig_conn *conn);
+
+/* sweep.c */
+bool sweep_suits(const struct mig_batch *batch);
+int sweep_install(struct mig_conn *conn);
+char *sweep_sql(const struct mig_batch *batch);
+int sweep_run(struct mig_conn *conn, const struct mig_batch *batch, bool *written);
 
 #endif

@@ -223,6 +223,26 @@ int value_bind(sqlite3_stmt *stmt, int index, const struct mig_value *value,
     return sqlite3_bind_null(stmt, index);
 }
 
+void value_result(sqlite3_context *context, const struct mig_value *value)
+{
+    switch (value->type) {
+    case MIG_INT64: sqlite3_result_int64(context, value->as.int64); return;
+    case MIG_DOUBLE: sqlite3_result_double(context, value->as.real); return;
+    case MIG_TEXT:
+        sqlite3_result_text64(context, (const char *)value->as.data, value->len, SQLITE_STATIC,
+                              SQLITE_UTF8);
+        return;
+    case MIG_BLOB:
+        if (value->len)
+            sqlite3_result_blob64(context, value->as.data, value->len, SQLITE_STATIC);
+        else
+            sqlite3_result_zeroblob(context, 0);
+        return;
+    case MIG_NULL: break;
+    }
+    sqlite3_result_null(context);
+}
+
 mig_status cursor_bind(struct mig_cursor *cursor, int index, const struct mig_value *value,
                        struct mig_err *err)
 {

@@ -215,6 +215,7 @@ void conn_disconnect(struct mig_conn *conn)
         conn->own[i] = NULL;
     }
     conn->streams = 0;
+    conn->sweep.installed = false;
     sqlite3_close_v2(conn->db);
     conn->db = NULL;
 }

@@ -821,6 +821,62 @@ Contract(batches_of_different_sizes_and_tables_follow_each_other)
     cr_assert_str_eq(rig_rows(rig, "SELECT w FROM u"), "a");
 }
 
+enum { MANY = 500 };
+
+Contract(a_large_batch_writes_every_type_and_leaves_what_changed)
+{
+    static const char *const reads[] = {"\"v\"", "\"b\"", "\"d\""};
+    static const char *const writes[] = {"\"w\"", "\"b\"", "\"n\"", "\"d\""};
+    struct mig_value keys[MANY];
+    struct mig_value olds[3 * MANY];
+    struct mig_value news[4 * MANY];
+    bool written[MANY];
+    struct mig_batch batch = {
+        .size = sizeof batch,
+        .table = "\"t\"",
+        .keys = key_id,
+        .key_count = 1,
+        .reads = reads,
+        .read_count = 3,
+        .writes = writes,
+        .write_count = 4,
+        .rows = MANY,
+        .key_values = keys,
+        .olds = olds,
+        .news = news,
+    };
+    int i;
+
+    rig_exec(rig, test_format("CREATE TABLE t (id integer PRIMARY KEY, v text, b %s, "
+                              "d double precision, w text, n bigint)",
+                              rig->driver->blob_type));
+    rig_exec(rig, "INSERT INTO t (id, v, d) WITH RECURSIVE s(i) AS (SELECT 1 UNION ALL "
+                  "SELECT i + 1 FROM s WHERE i < 1000) SELECT i, 'v' || i, i + 0.5 FROM s");
+    rig_exec(rig, "UPDATE t SET v = 'other' WHERE id = 10; UPDATE t SET d = NULL WHERE id = 20;"
+                  "DELETE FROM t WHERE id = 30; UPDATE t SET v = NULL WHERE id = 40");
+    for (i = 0; i < MANY; i++) {
+        keys[i] = rig_int(2 * (i + 1)); /* every second row */
+        olds[3 * i] = rig_text(test_format("v%d", 2 * (i + 1)));
+        olds[3 * i + 1] = rig_null();
+        olds[3 * i + 2] = rig_double(2 * (i + 1) + 0.5);
+        news[4 * i] = i % 2 ? rig_null() : rig_text("new");
+        news[4 * i + 1] = rig_blob("\0b", i % 3 ? 2 : 0);
+        news[4 * i + 2] = rig_int(INT64_MAX - i);
+        news[4 * i + 3] = rig_double(0.25);
+        written[i] = i % 2;
+    }
+    rig_begin(rig);
+    rig_expect(rig, rig->driver->update_batch(rig->conn, &batch, written, &rig->err), MIG_OK);
+    rig_commit(rig);
+    for (i = 0; i < MANY; i++)
+        cr_assert_eq(written[i], i != 4 && i != 9 && i != 14 && i != 19, "row %d", i);
+    cr_assert_str_eq(rig_rows(rig, "SELECT count(*), count(w), count(b), count(n) FROM t "
+                                   "WHERE d = 0.25"),
+                     "496|248|496|496");
+    cr_assert_str_eq(rig_rows(rig, "SELECT w, n, v FROM t WHERE id = 6"),
+                     "new|9223372036854775805|v6");
+}
+
 Contract(a_batch_that_breaks_a_constraint_fails)
 {
     struct mig_value keys[] = {rig_int(1)};

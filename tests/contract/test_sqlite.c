@@ -958,3 +958,66 @@ SqliteTest(a_batch_compares_text_byte_for_byte)
     cr_assert_not(written[0]);
     rig_commit(rig);
 }
+
+SqliteTest(a_sweep_of_close_keys_takes_no_row_that_is_not_in_the_batch)
+{
+    static const char *const keys[] = {"k"};
+    static const char *const writes[] = {"w"};
+    struct mig_value key_values[10];
+    struct mig_value news[10];
+    bool written[10];
+    struct mig_batch batch = {
+        .size = sizeof batch,
+        .table = "t",
+        .keys = keys,
+        .key_count = 1,
+        .writes = writes,
+        .write_count = 1,
+        .rows = 10,
+        .key_values = key_values,
+        .news = news,
+    };
+    int i;
+
+    rig_exec(rig, "CREATE TABLE t (k, w); CREATE INDEX i ON t (k, w);"
+                  "INSERT INTO t VALUES (5.5, 'real'), ('5', 'text'), (7, 'first'), (7, 'second')");
+    for (i = 0; i < 10; i++) {
+        key_values[i] = rig_int(i);
+        news[i] = rig_int(100 + i);
+    }
+    rig_begin(rig);
+    rig_expect(rig, rig->driver->update_batch(rig->conn, &batch, written, &rig->err), MIG_OK);
+    rig_commit(rig);
+    for (i = 0; i < 10; i++)
+        cr_assert_eq(written[i], i == 7);
+    cr_assert_str_eq(rig_rows(rig, "SELECT k, w FROM t ORDER BY rowid"),
+                     "5.5|real\n5|text\n7|107\n7|107");
+}
+
+SqliteTest(the_functions_of_a_sweep_answer_nobody_else)
+{
+    static const char *const keys[] = {"k"};
+    struct mig_value values[8];
+    bool written[8];
+    struct mig_batch batch = {
+        .size = sizeof batch,
+        .table = "t",
+        .keys = keys,
+        .key_count = 1,
+        .writes = (const char *const[]){"w"},
+        .write_count = 1,
+        .rows = 8,
+        .key_values = values,
+        .news = values,
+    };
+    int i;
+
+    rig_exec(rig, "CREATE TABLE t (k INTEGER PRIMARY KEY, w)");
+    for (i = 0; i < 8; i++)
+        values[i] = rig_int(i);
+    rig_begin(rig);
+    rig_expect(rig, rig->driver->update_batch(rig->conn, &batch, written, &rig->err), MIG_OK);
+    rig_commit(rig);
+    rig_expect(rig, rig_try(rig, "SELECT mighost_new(1, 0)"), MIG_E_SQL);
+    rig_expect(rig, rig_try(rig, "SELECT mighost_unchanged(1)"), MIG_E_SQL);
+}
