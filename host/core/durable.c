@@ -7,6 +7,7 @@
 #include "durable.h"
 
 #include "sha256.h"
+#include <ctype.h>
 
 static void fingerprint(const char *kind, const char *text, size_t len, char out[HISTORY_HEX],
                         struct mig_err *err, mig_status *status)
@@ -33,6 +34,83 @@ static const struct journal_row *journaled(const struct durable *durable, int64_
     return NULL;
 }
 
+/* --- what a step sets for the session ----------------------------------------- */
+
+/* Every step begins in a fresh session, and a run that goes on has not run the
+ * steps before. Statements that only set something for the session are said
+ * again before each step behind them. A blank here is any white space. */
+static const char *const session_words[] = {
+    "SET ", "RESET ", "PRAGMA ", "SELECT set_config", "SELECT pg_catalog.set_config",
+};
+
+static bool begins_with(const char *text, size_t len, const char *words)
+{
+    size_t at = 0;
+
+    for (; *words; words++) {
+        if (at == len)
+            return false;
+        if (*words != ' ') {
+            if (tolower((unsigned char)text[at++]) != tolower((unsigned char)*words))
+                return false;
+            continue;
+        }
+        if (!isspace((unsigned char)text[at]))
+            return false;
+        while (at < len && isspace((unsigned char)text[at]))
+            at++;
+    }
+    return true;
+}
+
+/* A module's text may be several statements: only one alone is meant here. */
+static bool sets_session(const struct durable *durable, const char *text, size_t len)
+{
+    const char *semicolon = memchr(text, ';', len);
+
+    if (strcmp(durable->row.kind, "transform") == 0 ||
+        (strcmp(durable->row.kind, "sql") != 0 && semicolon && semicolon != text + len - 1))
+        return false;
+    for (size_t i = 0; i < sizeof session_words / sizeof *session_words; i++)
+        if (begins_with(text, len, session_words[i]))
+            return !durable->driver->outside_tx(durable->conn, text, len);
+    return false;
+}
+
+static mig_status session_note(struct durable *durable, const char *text, size_t len,
+                               struct mig_err *err)
+{
+    if (!sets_session(durable, text, len))
+        return MIG_OK;
+    buf_add(&durable->session, text, len);
+    buf_puts(&durable->session, ";\n");
+    return buf_check(&durable->session, err);
+}
+
+static mig_status session_again(struct durable *durable, struct mig_err *err)
+{
+    struct mig_exec_result result = {.size = sizeof result};
+    mig_status status;
+
+    if (durable->session.len == 0)
+        return MIG_OK;
+    durable->driver->guard(durable->conn, history_prefix(durable->history));
+    status = durable->driver->exec(durable->conn, durable->session.data, durable->session.len,
+                                   &result, err);
+    durable->driver->guard(durable->conn, NULL);
+    if (status >= 0)
+        return MIG_OK;
+    return err_wrap(err, "setting the session as the steps before did");
+}
+
+static mig_status work_begin(struct durable *durable, struct mig_err *err)
+{
+    MIG_TRY(durable->driver->begin(durable->conn, &durable->tx, err));
+    return session_again(durable, err);
+}
+
+/* --- steps ----------------------------------------------------------------------- */
+
 mig_status durable_open(struct durable *durable, struct mig_err *err)
 {
     durable->row = (struct journal_row){0};
@@ -46,6 +124,7 @@ void durable_close(struct durable *durable)
         durable->driver->rollback(durable->conn);
     journal_free(durable->journal);
     durable->journal = NULL;
+    buf_clear(&durable->session);
     free(durable->cursor);
     durable->cursor = NULL;
 }
@@ -97,7 +176,7 @@ mig_status durable_begin(struct durable *durable, const char *kind, const char *
     if (before && before->finished) {
         durable->finished++;
         *skip = true;
-        return MIG_OK;
+        return session_note(durable, text, len, err);
     }
     if (before && before->done > 0)
         MIG_TRY(check_fingerprint(&durable->row, before, err));
@@ -106,7 +185,8 @@ mig_status durable_begin(struct durable *durable, const char *kind, const char *
         durable->row.done = before->done;
     }
     *skip = false;
-    return durable->driver->begin(durable->conn, &durable->tx, err);
+    MIG_TRY(work_begin(durable, err));
+    return session_note(durable, text, len, err);
 }
 
 mig_status durable_end(struct durable *durable, struct mig_err *err)
@@ -133,7 +213,7 @@ mig_status durable_advance(struct durable *durable, const char *cursor, int64_t 
     durable->row.done = done;
     MIG_TRY(row_write(durable, err));
     MIG_TRY(durable->driver->commit(durable->conn, err));
-    return durable->driver->begin(durable->conn, &durable->tx, err);
+    return work_begin(durable, err);
 }
 
 /* Writes the row of the step at hand in a transaction of its own. */
@@ -152,9 +232,15 @@ static mig_status settle(struct durable *durable, const struct script *script,
 {
     bool same = strcmp(durable->row.fingerprint, before->fingerprint) == 0;
     enum mig_settled settled;
+    mig_status status;
 
-    MIG_TRY(durable->driver->settle(durable->conn, statement->text, statement->len, &settled,
-                                    err));
+    MIG_TRY(session_again(durable, err));
+    /* On, so that names mean what they mean to the statement. */
+    durable->driver->guard(durable->conn, script->protect);
+    status = durable->driver->settle(durable->conn, statement->text, statement->len, &settled, err);
+    durable->driver->guard(durable->conn, NULL);
+    if (status < 0)
+        return status;
     *run = settled == MIG_SETTLED_REPEAT || !same;
     if (settled != MIG_SETTLED_UNKNOWN || !same)
         return MIG_OK;
@@ -181,6 +267,7 @@ static mig_status run_outside(struct durable *durable, const struct script *scri
         MIG_TRY(settle(durable, script, statement, before, &run, err));
     if (run) {
         MIG_TRY(row_commit(durable, err));
+        MIG_TRY(session_again(durable, err));
         durable->started = true;
         MIG_TRY(script_run_statement(script, statement, err));
         durable->started = false;

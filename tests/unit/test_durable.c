@@ -227,6 +227,50 @@ Engines(durable, what_no_transaction_holds_is_run_on_its_own)
     expect_rows(on, "SELECT a FROM t", "1");
 }
 
+Engines(durable, what_a_step_sets_for_the_session_holds_for_those_behind_it)
+{
+    const char text[] = "CREATE SCHEMA app; set\n search_path = app; CREATE TABLE t (a INTEGER);"
+                        " CREATE INDEX CONCURRENTLY i ON t (a); INSERT INTO later VALUES (1);"
+                        " INSERT INTO t VALUES (1);";
+    int64_t finished;
+
+    if (on_engine(on, "sqlite"))
+        return;
+    cr_assert_lt(run_source(on, text, &finished), 0);
+    expect_rows(on, "SELECT schemaname FROM pg_tables WHERE tablename = 't'", "app");
+    opened_exec(on, "CREATE TABLE app.later (a INTEGER)");
+    expect_status(on, run_source(on, text, &finished), MIG_OK);
+    expect_rows(on, "SELECT (SELECT count(*) FROM app.t), (SELECT count(*) FROM app.later)", "1|1");
+    expect_rows(on, "SELECT count(*) FROM pg_index WHERE indrelid = 'app.t'::regclass", "1");
+}
+
+Engines(durable, a_broken_index_is_found_where_the_session_puts_it)
+{
+    const char text[] = "SET search_path = app; CREATE UNIQUE INDEX CONCURRENTLY i ON t (a);";
+    int64_t finished;
+
+    if (on_engine(on, "sqlite"))
+        return;
+    opened_exec(on, "CREATE SCHEMA app; CREATE TABLE app.t (a INTEGER);"
+                    " INSERT INTO app.t VALUES (1), (1)");
+    cr_assert_lt(run_source(on, text, &finished), 0);
+    opened_exec(on, "TRUNCATE app.t");
+    expect_status(on, run_source(on, text, &finished), MIG_OK);
+    expect_rows(on, "SELECT indisvalid FROM pg_index WHERE indrelid = 'app.t'::regclass", "t");
+}
+
+Engines(durable, a_pragma_holds_for_the_steps_behind_it)
+{
+    const char text[] = "PRAGMA case_sensitive_like = ON; CREATE TABLE t (a INTEGER);"
+                        " INSERT INTO t SELECT 'a' LIKE 'A';";
+    int64_t finished;
+
+    if (on_engine(on, "postgres"))
+        return;
+    expect_status(on, run_source(on, text, &finished), MIG_OK);
+    expect_rows(on, "SELECT a FROM t", "0");
+}
+
 /* Plays a kill between the statement's end and its record. */
 static void forget_the_end_of_step(struct opened *on, int number)
 {
