@@ -378,20 +378,23 @@ static struct apply_item item_of(const struct run *run, const struct plan_step *
 }
 
 /* A text that says nothing of its mode, and is nothing but what no transaction
- * can hold, runs statement by statement: files of other tools are like that. */
-static mig_status choose_mode(struct run *run, const struct material *material,
-                              struct apply_item *item, struct mig_err *err)
+ * can hold, runs statement by statement: files of other tools are like that.
+ * What was begun so goes on so, whatever has been put into the file since. */
+static mig_status choose_mode(struct run *run, const struct plan_step *step,
+                              const struct material *material, struct apply_item *item,
+                              struct mig_err *err)
 {
     const struct script script = {
         .driver = run->session.driver,
         .conn = run->session.conn,
         .source = &material->text,
     };
-    bool outside;
+    bool outside = step->resume && step->applied->mode == MIG_DURABLE;
 
     if (item->kind == MIGHOST_REGISTERED || item->settings.has_mode || material->facts.wrapped)
         return MIG_OK;
-    MIG_TRY(script_is_outside(&script, &outside, err));
+    if (!outside)
+        MIG_TRY(script_is_outside(&script, &outside, err));
     if (outside)
         item->mode = MIG_DURABLE;
     return MIG_OK;
@@ -408,7 +411,7 @@ static mig_status apply_here(struct run *run, const struct plan_step *step, size
 
     MIG_TRY(material_open(run, step, &material, err));
     item = item_of(run, step, &material, index);
-    MIG_TRY(choose_mode(run, &material, &item, err));
+    MIG_TRY(choose_mode(run, step, &material, &item, err));
     if (item.kind == MIGHOST_REGISTERED)
         item.module = step->migration->registered;
     status = apply_migration(&session, &item, &outcome, err);
