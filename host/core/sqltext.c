@@ -13,7 +13,9 @@
 #include "sqllex.h"
 #include "sqlsettings.h"
 
+#include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #define WINDOW_FIRST ((size_t)256 * 1024)
 #define FOLD_SIZE 4096
@@ -29,6 +31,7 @@ struct utf8_state {
 
 /* BEGIN and COMMIT around the whole. */
 struct wrapping {
+    bool work; /* there was a statement that is no setting */
     bool began;
     bool ended;
     int64_t begin_at;
@@ -442,6 +445,23 @@ static mig_status refuse(const struct sql_reader *reader, enum sql_class class, 
     return fault_at(reader, offset, err);
 }
 
+/* SET and PRAGMA may stand around BEGIN and COMMIT, as in SQLite's own recipe for
+ * changing a table: they run inside like all the rest. */
+static bool is_setting(const struct sql_reader *reader)
+{
+    static const char *const words[] = {"PRAGMA", "SET", "RESET"};
+    const char *text = reader->data + reader->lex.start;
+    size_t len = reader->lex.end - reader->lex.start;
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t n = strlen(words[i]);
+
+        if (len > n && strncasecmp(text, words[i], n) == 0 && isspace((unsigned char)text[n]))
+            return reader->lex.class == SQL_PLAIN;
+    }
+    return false;
+}
+
 /* Whether the lexer's statement may stand where it does; `*take` is false for
  * BEGIN and COMMIT around the whole, which the host does itself. */
 static mig_status admit(struct sql_reader *reader, bool *take, struct mig_err *err)
@@ -449,10 +469,11 @@ static mig_status admit(struct sql_reader *reader, bool *take, struct mig_err *e
     struct wrapping *wrapping = &reader->wrapping;
     enum sql_class class = reader->lex.class;
     int64_t offset = reader->lex.base + (int64_t)reader->lex.start;
+    bool setting = (!wrapping->work || wrapping->ended) && is_setting(reader);
 
-    if (wrapping->ended)
+    if (wrapping->ended && !setting)
         return refuse(reader, SQL_COMMIT, wrapping->end_at, err);
-    if (class == SQL_BEGIN && reader->statements == 0) {
+    if (class == SQL_BEGIN && !wrapping->work && !wrapping->began) {
         wrapping->began = true;
         wrapping->begin_at = offset;
     } else if (class == SQL_COMMIT && wrapping->began) {
@@ -461,6 +482,7 @@ static mig_status admit(struct sql_reader *reader, bool *take, struct mig_err *e
     } else if (class != SQL_PLAIN) {
         return refuse(reader, class, offset, err);
     }
+    wrapping->work = wrapping->work || !setting;
     reader->statements++;
     *take = class == SQL_PLAIN;
     return MIG_OK;
@@ -503,6 +525,8 @@ static mig_status chunk_fill(struct sql_reader *reader, size_t max, struct mig_e
             if (event == SQLLEX_STATEMENT)
                 MIG_TRY(admit(reader, &take, err));
         }
+        if (event == SQLLEX_STATEMENT && !take && reader->chunk_count > 0)
+            return MIG_OK; /* BEGIN or COMMIT: what follows is a chunk of its own */
         reader->pending = take && !chunk_take(reader, max);
         if (reader->pending)
             return MIG_OK;

@@ -148,6 +148,14 @@ ALTER TABLE base ALTER COLUMN c%n SET NOT NULL;
 ==down
 ALTER TABLE base DROP COLUMN c%n
 ==up
+SET lock_timeout = '10s';
+BEGIN;
+CREATE TABLE waited_%n (a INTEGER);
+COMMIT;
+RESET lock_timeout;
+==down
+DROP TABLE waited_%n;
+==up
 -- two that no transaction can hold
 
 DROP INDEX CONCURRENTLY IF EXISTS idx_again_%n;
@@ -186,8 +194,17 @@ INSERT INTO audit_%n (changed) VALUES ('a;b');
 DROP TRIGGER touch_%n; DROP TABLE audit_%n_log; DROP TABLE audit_%n
 ==up
 PRAGMA foreign_keys = OFF;
+
+BEGIN TRANSACTION;
 CREATE TABLE parts_%n (id INTEGER PRIMARY KEY, base INTEGER REFERENCES base (a));
 INSERT INTO parts_%n VALUES (1, 1);
+CREATE TABLE parts_%n_new (id INTEGER PRIMARY KEY, base INTEGER REFERENCES base (a), note TEXT);
+INSERT INTO parts_%n_new (id, base) SELECT id, base FROM parts_%n;
+DROP TABLE parts_%n;
+ALTER TABLE parts_%n_new RENAME TO parts_%n;
+PRAGMA foreign_key_check;
+COMMIT;
+
 PRAGMA foreign_keys = ON;
 ==down
 DROP TABLE parts_%n;

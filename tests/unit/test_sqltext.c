@@ -281,6 +281,22 @@ Test(sqltext, a_wholly_wrapped_text_is_taken_and_its_wrapping_not_counted)
     cr_assert_not(facts_of("SELECT 1", LEX_SQLITE).wrapped);
 }
 
+Test(sqltext, settings_may_stand_around_the_wrapping)
+{
+    const char *recipe = "PRAGMA foreign_keys = OFF;\nbegin;\nSELECT 1;\nCOMMIT;\n"
+                         "pragma foreign_keys = ON;";
+    struct sql_facts facts = facts_of(recipe, LEX_SQLITE);
+
+    cr_assert(facts.wrapped);
+    cr_assert_eq(facts.statements, 3);
+    cr_assert(facts_of("SET lock_timeout = 0; RESET ROLE; BEGIN; COMMIT", LEX_POSTGRES).wrapped);
+    cr_assert_not(facts_of("PRAGMA a = 1; SELECT 1", LEX_SQLITE).wrapped);
+    assert_refused("PRAGMA a = 1;\nSELECT 1;\nBEGIN;\nCOMMIT;", LEX_SQLITE, "3:1", "BEGIN");
+    assert_refused("BEGIN;\nPRAGMA a = 1;\nBEGIN;\nCOMMIT;", LEX_SQLITE, "3:1", "BEGIN");
+    assert_refused("BEGIN; COMMIT; SET a = 1;\nSELECT 1;", LEX_POSTGRES, "1:8", "COMMIT");
+    assert_refused("BEGIN; COMMIT; SET a = 1;\nBEGIN; COMMIT;", LEX_POSTGRES, "1:8", "COMMIT");
+}
+
 Test(sqltext, transaction_control_anywhere_else_is_refused_with_its_line)
 {
     assert_refused("SELECT 1;\nBEGIN;\nSELECT 2;\nCOMMIT;", LEX_SQLITE, "2:1", "remove BEGIN");
@@ -511,6 +527,8 @@ Test(sqltext, chunks_leave_the_wrapping_out)
     cr_assert_str_eq(chunks("BEGIN; SELECT 1; SELECT 2; COMMIT; -- c", 1000),
                      "2<SELECT 1; SELECT 2;>");
     cr_assert_str_eq(chunks("BEGIN; COMMIT", 1000), "");
+    cr_assert_str_eq(chunks("SET a = 1; BEGIN; SELECT 1; COMMIT; SET b = 2", 1000),
+                     "1<SET a = 1;>1<SELECT 1;>1<SET b = 2>");
 }
 
 Test(sqltext, a_chunk_never_holds_transaction_control)
