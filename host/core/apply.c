@@ -448,9 +448,8 @@ static mig_status durable_leave(struct work *work, struct mig_err *err)
     mig_status status = tx_begin(work, &ignored);
 
     if (status == MIG_OK)
-        status = going_up(work)
-                     ? history_remove(history, work->item->id, &ignored)
-                     : history_mark(history, work->item->id, MIGHOST_APPLIED, &ignored);
+        status = going_up(work) ? history_remove(history, work->item->id, &ignored)
+                                : history_mark(history, work->item->id, MIGHOST_APPLIED, &ignored);
     if (status == MIG_OK)
         status = tx_commit(work, &ignored);
     if (status < 0)

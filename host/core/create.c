@@ -9,8 +9,8 @@
 #include "buf.h"
 #include "clock.h"
 #include "fs.h"
-#include "text.h"
 #include "template.h"
+#include "text.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -132,8 +132,7 @@ static mig_status choose_id(const struct create *create, struct names *names, st
     return MIG_OK;
 }
 
-static mig_status names_make(const struct create *create, struct names *names,
-                             struct mig_err *err)
+static mig_status names_make(const struct create *create, struct names *names, struct mig_err *err)
 {
     if (mkdir(create->folder, FOLDER_MODE) != 0 && errno != EEXIST)
         return err_errno(err, MIG_E_IO, errno, "making the folder %s", create->folder);
@@ -160,8 +159,7 @@ mig_status create_sql(const struct create *create, char *path, size_t size, stru
     static const char up_skeleton[] =
         "-- %s\n"
         "-- Runs in one transaction, together with its record in the history.\n\n";
-    static const char down_skeleton[] =
-        "-- Undoes: %s\n\n";
+    static const char down_skeleton[] = "-- Undoes: %s\n\n";
     struct names names;
     char up[NAME_MAX_CHARS + sizeof up_skeleton];
     char down[NAME_MAX_CHARS + sizeof down_skeleton];
@@ -194,8 +192,7 @@ static void fill_template(const struct names *names, struct buf *out)
     }
 }
 
-mig_status create_native(const struct create *create, char *path, size_t size,
-                         struct mig_err *err)
+mig_status create_native(const struct create *create, char *path, size_t size, struct mig_err *err)
 {
     AUTO(buf) struct buf text = {0};
     struct names names;

@@ -19,7 +19,6 @@ struct create {
 };
 
 mig_status create_sql(const struct create *create, char *path, size_t size, struct mig_err *err);
-mig_status create_native(const struct create *create, char *path, size_t size,
-                         struct mig_err *err);
+mig_status create_native(const struct create *create, char *path, size_t size, struct mig_err *err);
 
 #endif

@@ -143,8 +143,8 @@ static mig_status check_fingerprint(const struct journal_row *now, const struct 
 }
 
 /* Makes the next step the one at hand; `*before` is its row, or NULL. */
-static mig_status step_next(struct durable *durable, const char *kind, const char *text,
-                            size_t len, const struct journal_row **before, struct mig_err *err)
+static mig_status step_next(struct durable *durable, const char *kind, const char *text, size_t len,
+                            const struct journal_row **before, struct mig_err *err)
 {
     mig_status status;
 

@@ -27,8 +27,8 @@ struct durable {
     struct journal_row row;  /* the step at hand */
     char *cursor;            /* of a transform, owned */
     int64_t finished;        /* steps, those of earlier runs included */
-    struct buf session; /* what finished steps have set for the session */
-    bool started; /* a statement outside of transactions that has not ended well:
+    struct buf session;      /* what finished steps have set for the session */
+    bool started;            /* a statement outside of transactions that has not ended well:
                      it may have left something behind */
 };
 

@@ -81,8 +81,8 @@ struct journal {
 
 /* Binds to a connection. `prefix`: "mighost" or "schema.prefix"; checked by
  * history_check_prefix(). Reads and writes nothing. */
-mig_status history_open(const struct mig_driver *driver, struct mig_conn *conn,
-                        const char *prefix, struct history **out, struct mig_err *err);
+mig_status history_open(const struct mig_driver *driver, struct mig_conn *conn, const char *prefix,
+                        struct history **out, struct mig_err *err);
 void history_close(struct history *history);
 AUTO_POINTER(history, struct history, history_close)
 
@@ -126,8 +126,7 @@ mig_status history_set_checksum(struct history *history, uint64_t id, const char
  * none. */
 mig_status history_remove(struct history *history, uint64_t id, struct mig_err *err);
 
-mig_status history_log(struct history *history, const struct attempt *attempt,
-                       struct mig_err *err);
+mig_status history_log(struct history *history, const struct attempt *attempt, struct mig_err *err);
 /* The newest `limit` (0: all), of one id or of all (id_text NULL). */
 mig_status history_attempts(struct history *history, const char *id_text, size_t limit,
                             struct mighost_attempts **out, struct mig_err *err);
@@ -146,8 +145,8 @@ mig_status history_journal(struct history *history, uint64_t id, struct journal 
 void journal_free(struct journal *journal);
 AUTO_POINTER(journal, struct journal, journal_free)
 /* Inserts the step, or replaces it. */
-mig_status history_journal_put(struct history *history, uint64_t id,
-                               const struct journal_row *row, struct mig_err *err);
+mig_status history_journal_put(struct history *history, uint64_t id, const struct journal_row *row,
+                               struct mig_err *err);
 mig_status history_journal_clear(struct history *history, uint64_t id, struct mig_err *err);
 
 #endif

@@ -28,8 +28,8 @@ static void copy_needs(const struct elf_facts *facts, struct mighost_module_info
     size_t len = 0;
 
     for (size_t i = 0; i < facts->needed_count && len < sizeof out->needs - 1; i++)
-        len += (size_t)snprintf(out->needs + len, sizeof out->needs - len, "%s%s",
-                                i ? ", " : "", facts->needed[i]);
+        len += (size_t)snprintf(out->needs + len, sizeof out->needs - len, "%s%s", i ? ", " : "",
+                                facts->needed[i]);
 }
 
 /* Refusals are part of the answer; damage is an error. */

@@ -6,16 +6,14 @@
  */
 #include <mighost.h>
 
-#define WORD(table, index)                                                      \
+#define WORD(table, index) \
     ((size_t)(index) < sizeof(table) / sizeof((table)[0]) ? (table)[index] : "?")
 
 const char *mighost_kind_name(enum mighost_kind kind)
 {
     static const char *const words[] = {
-        [MIGHOST_SQL] = "sql",
-        [MIGHOST_SQL_MODULE] = "sql module",
-        [MIGHOST_NATIVE] = "native",
-        [MIGHOST_REGISTERED] = "registered",
+        [MIGHOST_SQL] = "sql",           [MIGHOST_SQL_MODULE] = "sql module",
+        [MIGHOST_NATIVE] = "native",     [MIGHOST_REGISTERED] = "registered",
         [MIGHOST_BASELINE] = "baseline",
     };
 
@@ -25,9 +23,9 @@ const char *mighost_kind_name(enum mighost_kind kind)
 const char *mighost_state_name(enum mighost_state state)
 {
     static const char *const words[] = {
-        [MIGHOST_PENDING] = "pending",     [MIGHOST_APPLIED] = "applied",
-        [MIGHOST_PARTIAL] = "partial",     [MIGHOST_FAILED] = "failed",
-        [MIGHOST_RUNNING] = "running",     [MIGHOST_REVERTING] = "reverting",
+        [MIGHOST_PENDING] = "pending", [MIGHOST_APPLIED] = "applied",
+        [MIGHOST_PARTIAL] = "partial", [MIGHOST_FAILED] = "failed",
+        [MIGHOST_RUNNING] = "running", [MIGHOST_REVERTING] = "reverting",
     };
 
     return WORD(words, state);

@@ -15,10 +15,10 @@
 
 /* All that a run needs; borrowed. */
 struct run_config {
-    const struct mighost_config *config; /* defaults filled in */
-    const char *worker;                  /* path of the worker */
+    const struct mighost_config *config;        /* defaults filled in */
+    const char *worker;                         /* path of the worker */
     const struct mig_module *const *registered; /* NULL at the end; may be NULL */
-    mig_status (*interrupted)(void *arg); /* MIG_OK, or how to end */
+    mig_status (*interrupted)(void *arg);       /* MIG_OK, or how to end */
     void *arg;
 };
 
@@ -32,8 +32,8 @@ struct session_config run_session_config(const struct run_config *run);
 
 /* Opens the bundle as the driver of `session` sees it; opens the driver alone,
  * no connection. */
-mig_status run_catalog(const struct run_config *run, struct session *session,
-                       struct catalog **out, struct mig_err *err);
+mig_status run_catalog(const struct run_config *run, struct session *session, struct catalog **out,
+                       struct mig_err *err);
 
 /* Builds the plan of `request` and carries it out. `rollback_on_failure`: undo
  * what this run applied when one of its migrations fails. `result` may be NULL

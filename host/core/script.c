@@ -70,13 +70,11 @@ static mig_status run_chunk(const struct script *script, const struct sql_chunk 
         return err->status;
     }
     if (was_open && !script->driver->in_tx(script->conn))
-        return err_set(err, MIG_E_FAILED, "%s ended the host's transaction",
-                       script->source->name);
+        return err_set(err, MIG_E_FAILED, "%s ended the host's transaction", script->source->name);
     return MIG_OK;
 }
 
-mig_status script_run(const struct script *script, unsigned char checksum[32],
-                      struct mig_err *err)
+mig_status script_run(const struct script *script, unsigned char checksum[32], struct mig_err *err)
 {
     AUTO(sql_reader) struct sql_reader *reader = NULL;
     struct sql_chunk chunk;

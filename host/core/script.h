@@ -22,8 +22,7 @@ struct script {
 mig_status script_is_outside(const struct script *script, bool *out, struct mig_err *err);
 
 /* Runs all of it, in pieces of bounded size. `checksum`: of what was run. */
-mig_status script_run(const struct script *script, unsigned char checksum[32],
-                      struct mig_err *err);
+mig_status script_run(const struct script *script, unsigned char checksum[32], struct mig_err *err);
 mig_status script_run_statement(const struct script *script, const struct sql_statement *statement,
                                 struct mig_err *err);
 

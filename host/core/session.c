@@ -61,10 +61,11 @@ static mig_status wait_once(struct wait *wait, struct mig_err *err)
                        status_text(stop));
     say_waiting(wait, err->message);
     if (clock_mono_ms() >= wait->until_ms)
-        return err_append(err, "waited %lld s and gave up; nothing was done, run the command "
-                               "again, or wait longer with --wait",
-                          (long long)(wait->config->wait_ms > 0 ? wait->config->wait_ms / 1000
-                                                                : 0));
+        return err_append(
+            err,
+            "waited %lld s and gave up; nothing was done, run the command "
+            "again, or wait longer with --wait",
+            (long long)(wait->config->wait_ms > 0 ? wait->config->wait_ms / 1000 : 0));
     pause_a_while(wait);
     return MIG_OK;
 }

@@ -218,8 +218,7 @@ static bool cursor_key(struct loop *loop, const char *line, size_t len, struct m
     case 'b':
         *out = (struct mig_value){.type = line[0] == 't' ? MIG_TEXT : MIG_BLOB};
         return cursor_bytes(loop, line + 1, len - 1, out);
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -361,8 +360,8 @@ static mig_status row_copy(const struct loop *loop, struct mig_cursor *cursor, s
     size_t reads = loop->reads.count;
 
     for (size_t i = 0; i < keys + reads; i++) {
-        struct mig_value *to = i < keys ? &page->keys[index * keys + i]
-                                        : &page->reads[index * reads + i - keys];
+        struct mig_value *to =
+            i < keys ? &page->keys[index * keys + i] : &page->reads[index * reads + i - keys];
         struct mig_value value;
 
         MIG_TRY(loop->driver->column(cursor, (int)i, &value, err));
@@ -480,8 +479,7 @@ static mig_status map_row(struct loop *loop, struct page *page, size_t index, bo
 
 /* Maps every row and closes the gaps of skipped ones, so that what is to be
  * written lies together; `*count` of them. */
-static mig_status page_map(struct loop *loop, struct page *page, size_t *count,
-                           struct mig_err *err)
+static mig_status page_map(struct loop *loop, struct page *page, size_t *count, struct mig_err *err)
 {
     size_t kept = 0;
 

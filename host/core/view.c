@@ -92,8 +92,8 @@ static void fill_from_bundle(struct list_store *store, const struct migration *m
     item->mode = migration->mode;
 }
 
-static void fill_from_history(struct list_store *store, const struct applied *applied,
-                              bool alone, struct mighost_item *item)
+static void fill_from_history(struct list_store *store, const struct applied *applied, bool alone,
+                              struct mighost_item *item)
 {
     if (alone) {
         item->id = keep(store, applied->id_text);
@@ -183,8 +183,7 @@ static mig_status list_finish(struct list_store *store, struct mig_err *err)
 }
 
 static mig_status list_make(const struct catalog *catalog, const struct applied_list *history,
-                            enum view_filter filter, struct list_store **out,
-                            struct mig_err *err)
+                            enum view_filter filter, struct list_store **out, struct mig_err *err)
 {
     AUTO(list_store) struct list_store *store = calloc(1, sizeof *store);
 

@@ -27,11 +27,11 @@ struct opened {
 };
 
 /* Fails the test unless `call` answers `wanted`. */
-#define expect_status(on, call, wanted)                                                   \
-    do {                                                                                  \
-        mig_status got_ = (call);                                                         \
+#define expect_status(on, call, wanted)                                                     \
+    do {                                                                                    \
+        mig_status got_ = (call);                                                           \
         cr_assert_eq(got_, (wanted), "%s: %d, not %d: %s", #call, (int)got_, (int)(wanted), \
-                     got_ < 0 ? (on)->err.message : "");                                  \
+                     got_ < 0 ? (on)->err.message : "");                                    \
     } while (0)
 
 /* Fails the test unless the error's sentence holds `text`. */
@@ -89,26 +89,26 @@ __attribute__((unused)) static void opened_commit(struct opened *on)
 }
 
 /* What the engine's shell answers, against what is wanted. */
-#define expect_rows(on, sql, wanted)                                                   \
-    do {                                                                               \
-        const char *rows_ = test_query((on)->url, (sql));                              \
+#define expect_rows(on, sql, wanted)                                                     \
+    do {                                                                                 \
+        const char *rows_ = test_query((on)->url, (sql));                                \
         cr_assert_str_eq(rows_, (wanted), "%s: [%s], not [%s]", (sql), rows_, (wanted)); \
     } while (0)
 
 /* One behaviour on every engine: Engines(suite, sentence) { uses `on` }. */
-#define Engines(suite, name)                                          \
-    static void name(struct opened *on);                              \
-    ParameterizedTestParameters(suite, name)                          \
-    {                                                                 \
-        static char engines[][12] = {"sqlite", "postgres"};           \
-        return cr_make_param_array(char[12], engines, 2);             \
-    }                                                                 \
-    ParameterizedTest(const char *engine, suite, name)                \
-    {                                                                 \
-        struct opened on_ = opened_open(engine);                      \
-        name(&on_);                                                   \
-        session_clear(&on_.session);                                  \
-    }                                                                 \
+#define Engines(suite, name)                                \
+    static void name(struct opened *on);                    \
+    ParameterizedTestParameters(suite, name)                \
+    {                                                       \
+        static char engines[][12] = {"sqlite", "postgres"}; \
+        return cr_make_param_array(char[12], engines, 2);   \
+    }                                                       \
+    ParameterizedTest(const char *engine, suite, name)      \
+    {                                                       \
+        struct opened on_ = opened_open(engine);            \
+        name(&on_);                                         \
+        session_clear(&on_.session);                        \
+    }                                                       \
     static void name(struct opened *on)
 
 #endif

@@ -113,7 +113,8 @@ Test(create, a_down_that_is_there_stops_it_before_the_up_is_written)
 Test(create, a_name_needs_a_letter_and_an_id_its_digits)
 {
     static const char *const names[] = {"", "  ", "../..", "---"};
-    static const char *const ids[] = {"", "2024", "2024010100000x", "202401010000000", "../20240101"};
+    static const char *const ids[] = {"", "2024", "2024010100000x", "202401010000000",
+                                      "../20240101"};
     const char *bundle = test_folder();
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

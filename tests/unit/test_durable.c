@@ -67,10 +67,10 @@ Engines(durable, each_statement_is_a_step_and_its_journal_says_so)
 {
     int64_t finished;
 
-    expect_status(on,
-                  run_source(on, "CREATE TABLE t (a INTEGER);\n-- and\nINSERT INTO t VALUES (1);",
-                             &finished),
-                  MIG_OK);
+    expect_status(
+        on,
+        run_source(on, "CREATE TABLE t (a INTEGER);\n-- and\nINSERT INTO t VALUES (1);", &finished),
+        MIG_OK);
     cr_assert_eq(finished, 2);
     expect_rows(on, "SELECT step, finished, kind FROM mighost_journal ORDER BY step",
                 "1|1|sql\n2|1|sql");
@@ -98,9 +98,9 @@ Engines(durable, another_text_for_a_finished_step_is_refused_with_both_fingerpri
 {
     int64_t finished;
 
-    cr_assert_lt(run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (1);",
-                            &finished),
-                 0);
+    cr_assert_lt(
+        run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (1);", &finished),
+        0);
     expect_status(on, run_source(on, "CREATE TABLE t (b INTEGER);", &finished), MIG_E_HISTORY);
     expect_says(on, "step 1");
     expect_says(on, "..., now sql ");
@@ -112,12 +112,12 @@ Engines(durable, the_text_of_a_step_that_never_finished_may_change)
 {
     int64_t finished;
 
-    cr_assert_lt(run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (1);",
-                            &finished),
-                 0);
-    expect_status(on,
-                  run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1);", &finished),
-                  MIG_OK);
+    cr_assert_lt(
+        run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (1);", &finished),
+        0);
+    expect_status(
+        on, run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1);", &finished),
+        MIG_OK);
     expect_rows(on, "SELECT a FROM t", "1");
 }
 
@@ -125,9 +125,9 @@ Engines(durable, blanks_and_comments_between_statements_are_no_change)
 {
     int64_t finished;
 
-    cr_assert_lt(run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (1);",
-                            &finished),
-                 0);
+    cr_assert_lt(
+        run_source(on, "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (1);", &finished),
+        0);
     opened_exec(on, "CREATE TABLE nowhere (a INTEGER)");
     expect_status(on,
                   run_source(on,
@@ -188,9 +188,9 @@ Engines(durable, a_batch_and_its_cursor_stand_together)
     expect_rows(on, "SELECT finished, done FROM mighost_journal WHERE step = 2", "0|1");
 
     durable = begun(on);
-    expect_status(on,
-                  durable_begin(&durable, "exec", "CREATE TABLE t (a INTEGER)", 26, &skip, &on->err),
-                  MIG_OK);
+    expect_status(
+        on, durable_begin(&durable, "exec", "CREATE TABLE t (a INTEGER)", 26, &skip, &on->err),
+        MIG_OK);
     cr_assert(skip);
     expect_status(on, durable_begin(&durable, "transform", spec, strlen(spec), &skip, &on->err),
                   MIG_OK);
@@ -220,9 +220,10 @@ Engines(durable, what_no_transaction_holds_is_run_on_its_own)
 {
     int64_t finished;
 
-    expect_status(on, run_source(on, "CREATE TABLE t (a INTEGER); VACUUM; INSERT INTO t VALUES (1)",
-                                 &finished),
-                  MIG_OK);
+    expect_status(
+        on,
+        run_source(on, "CREATE TABLE t (a INTEGER); VACUUM; INSERT INTO t VALUES (1)", &finished),
+        MIG_OK);
     cr_assert_eq(finished, 3);
     expect_rows(on, "SELECT a FROM t", "1");
 }

@@ -121,7 +121,7 @@ Engines(history, a_table_of_somebody_else_is_refused_and_left_alone)
 Test(history, a_prefix_is_a_plain_name_or_two)
 {
     static const char *const good[] = {"mighost", "_a1", "ops.mighost", "A_b"};
-    static const char *const bad[] = {"",     "1a",   "a b", "a;b",  "a\"b", ".a",
+    static const char *const bad[] = {"",     "1a",    "a b", "a;b",    "a\"b", ".a",
                                       "ops.", "a.b.c", "a-b", "\u00e4", "a'"};
     struct mig_err err;
 
@@ -258,10 +258,9 @@ static void digest_of(struct opened *on, const char *text, char out[HISTORY_HEX]
 static void carry(struct opened *on, uint64_t id, const char *digest, const char *text)
 {
     opened_begin(on);
-    expect_status(on,
-                  history_put_carrier(on->history, id, digest, MIGHOST_SQL, text, strlen(text),
-                                      &on->err),
-                  MIG_OK);
+    expect_status(
+        on, history_put_carrier(on->history, id, digest, MIGHOST_SQL, text, strlen(text), &on->err),
+        MIG_OK);
     opened_commit(on);
 }
 
@@ -276,8 +275,7 @@ Engines(history, a_carrier_comes_back_and_goes_with_its_row)
     carry(on, 7, digest, text);
     expect_status(on, history_get_carrier(on->history, 7, digest, &body, &on->err), MIG_OK);
     cr_assert_str_eq(buf_text(&body), text);
-    expect_status(on, history_get_carrier(on->history, 8, digest, &body, &on->err),
-                  MIG_E_NOTFOUND);
+    expect_status(on, history_get_carrier(on->history, 8, digest, &body, &on->err), MIG_E_NOTFOUND);
     opened_begin(on);
     expect_status(on, history_remove(on->history, 7, &on->err), MIG_OK);
     opened_commit(on);

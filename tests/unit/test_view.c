@@ -168,7 +168,8 @@ Test(view, the_overview_counts)
 {
     struct mighost_overview *overview = NULL;
 
-    cr_assert_eq(view_status(&catalog, &history, "target", "sqlite 3", NULL, &overview, &err), MIG_OK);
+    cr_assert_eq(view_status(&catalog, &history, "target", "sqlite 3", NULL, &overview, &err),
+                 MIG_OK);
     cr_assert_str_eq(overview->current, "5");
     cr_assert_str_eq(overview->target, "target");
     cr_assert_str_eq(overview->engine, "sqlite 3");
