@@ -194,6 +194,15 @@ INSERT INTO t VALUES (1);'
 
     fails 4:12 $'CREATE TABLE t (a INTEGER);\nINSERT INTO t VALUES (1);\nDO $$ BEGIN NULL; END $$;\nSELECT 1 + a_column_that_is_not FROM t;' a_column_that_is_not
     fails 2:1 $'CREATE TABLE t (a INTEGER);\nVACUUM t;\n' "mode = durable" VACUUM
+    ask "CREATE TYPE mood AS ENUM ('a')"
+    printf "ALTER TYPE mood ADD VALUE 'b';\nSELECT 'b'::mood;\n" >"migrations/$FILE"
+    mig up
+    expect_code 1
+    says "$FILE:2:8" "mode durable"
+    printf -- "-- mig: mode = durable\nALTER TYPE mood ADD VALUE 'b';\nSELECT 'b'::mood;\n" \
+        >"migrations/$FILE"
+    mig up
+    expect_code 0
     fails 2:1 $'CREATE TABLE t (a INTEGER);\nCREATE INDEX CONCURRENTLY i ON t (a);\n' "mode = durable"
 }
 

@@ -425,9 +425,9 @@ Engines(transform, it_goes_on_behind_the_cursor)
     goes_on(on, "VARCHAR(20)",
             "('',1,'x'), ('a',1,'x'), ('it''s',1,'x'), ('\u00e4 b',2,'x'), ('\u00e4 b',3,'x'),"
             " ('\u20ac',1,'x'), ('\U0001F418',9,'x')");
-    goes_on(
-        on, "DOUBLE PRECISION",
-        "(0.1,1,'x'), (0.2,1,'x'), (0.3,1,'x'), (1e300,2,'x'), (-1e-300,3,'x'), (0,1,'x'), (7,9,'x')");
+    goes_on(on, "DOUBLE PRECISION",
+            "(0.1,1,'x'), (0.2,1,'x'), (0.3,1,'x'), (1e300,2,'x'), (-1e-300,3,'x'), (0,1,'x'),"
+            " (7,9,'x')");
     if (on_engine(on, "sqlite"))
         return;
     goes_on(on, "DATE",
