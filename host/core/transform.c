@@ -592,6 +592,45 @@ static mig_status page_write(struct loop *loop, struct page *page, size_t count,
 
 /* --- the loop ------------------------------------------------------------------------- */
 
+/* Rows whose key is NULL are behind no key and before none: pages would miss
+ * them. The primary key has none. */
+static mig_status check_keys(const struct loop *loop, struct mig_cursor *cursor,
+                             struct mig_err *err)
+{
+    for (size_t i = 0; loop->spec->key && i < loop->keys.count; i++) {
+        struct mig_value value;
+
+        MIG_TRY(loop->driver->column(cursor, (int)i + 1, &value, err));
+        if (mig_value_int64(&value) > 0)
+            return err_set(err, MIG_E_MISUSE,
+                           "mig_transform: %s is NULL in %" PRId64
+                           " of the rows of table %s, so it "
+                           "is no key: name other columns in `.key`, or leave those rows out with "
+                           "`.filter`",
+                           loop->keys.quoted[i], mig_value_int64(&value), loop->spec->table);
+    }
+    return MIG_OK;
+}
+
+/* How many rows there are, and for each column of a named key how many have no
+ * value there: counted apart, a key's index answers that at once. */
+static void count_sql(const struct loop *loop, struct buf *sql)
+{
+    const char *filter = loop->spec->filter;
+
+    buf_puts(sql, "SELECT COUNT(*)");
+    for (size_t i = 0; loop->spec->key && i < loop->keys.count; i++) {
+        buf_printf(sql, ", (SELECT COUNT(*) FROM %s WHERE %s IS NULL", loop->table,
+                   loop->keys.quoted[i]);
+        if (filter)
+            buf_printf(sql, " AND (%s)", filter);
+        buf_puts(sql, ")");
+    }
+    buf_printf(sql, " FROM %s", loop->table);
+    if (filter)
+        buf_printf(sql, " WHERE (%s)", filter);
+}
+
 static mig_status count_rows(struct loop *loop, struct mig_err *err)
 {
     AUTO(buf) struct buf sql = {0};
@@ -599,9 +638,7 @@ static mig_status count_rows(struct loop *loop, struct mig_err *err)
     struct mig_value value;
     mig_status status;
 
-    buf_printf(&sql, "SELECT COUNT(*) FROM %s", loop->table);
-    if (loop->spec->filter)
-        buf_printf(&sql, " WHERE (%s)", loop->spec->filter);
+    count_sql(loop, &sql);
     MIG_TRY(buf_check(&sql, err));
     MIG_TRY(prepare(loop, &sql, &cursor, err));
     status = loop->driver->step(cursor.handle, err);
@@ -609,7 +646,7 @@ static mig_status count_rows(struct loop *loop, struct mig_err *err)
         return status;
     MIG_TRY(loop->driver->column(cursor.handle, 0, &value, err));
     loop->total = mig_value_int64(&value);
-    return MIG_OK;
+    return check_keys(loop, cursor.handle, err);
 }
 
 static void adapt(struct loop *loop, int64_t took_ms)

@@ -154,6 +154,20 @@ Engines(transform, a_table_without_a_key_is_refused)
     expect_says(on, ".key");
 }
 
+Engines(transform, a_key_that_is_null_somewhere_is_refused)
+{
+    const struct mig_transform spec = {SPEC, .table = "t", .key = "code", .batch = 1};
+    struct mig_transform filtered = spec;
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT UNIQUE, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES (1, 'c', 'x', NULL), (2, NULL, 'y', NULL)");
+    expect_status(on, fail_transform(on, &spec), MIG_E_MISUSE);
+    expect_says(on, "\"code\" is NULL in 1 of the rows");
+    filtered.filter = "code IS NOT NULL";
+    run_transform(on, &filtered);
+    expect_rows(on, "SELECT COALESCE(b, 'null') FROM t ORDER BY id", "X\nnull");
+}
+
 static void keys_of_type(struct opened *on, const char *type, const char *rows)
 {
     opened_exec(on, "DROP TABLE IF EXISTS t");
