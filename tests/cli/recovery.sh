@@ -274,8 +274,19 @@ undoing_a_run()
     table runs yes
     table a no
 
+    # A durable one that stopped half way stands, and all before it.
+    plain
+    up_text 4_c "$DURABLE" "INSERT INTO runs VALUES (1);" "INSERT INTO nowhere VALUES (2);"
+    down_text 4_c "DELETE FROM runs;"
+    mig up --rollback-on-failure
+    expect_code 7
+    says "rolling back" "only in part"
+    history_is "1:applied 2:applied 3:applied 4:partial"
+
     # Where one of them has no way back nothing is undone, and that is said.
+    plain
     rm migrations/3_b.down.sql
+    up_text 4_c "INSERT INTO nowhere VALUES (1);"
     mig up --rollback-on-failure
     expect_code 1
     says 3 "cannot be rolled back"
