@@ -38,5 +38,5 @@ static mig_status down(struct mig_db *db)
     return mig_exec(db, "ALTER TABLE users DROP COLUMN email_hash");
 }
 
-MIG_MODULE(.id = "20240126130000", .description = "hash user emails", .mode = MIG_DURABLE,
-           .up = up, .down = down);
+MIG_MODULE(.id = "20240126130000", .description = "hash user emails", .mode = MIG_DURABLE, .up = up,
+           .down = down);

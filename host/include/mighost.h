@@ -42,9 +42,9 @@ enum mighost_kind {
 enum mighost_state {
     MIGHOST_PENDING,
     MIGHOST_APPLIED,
-    MIGHOST_PARTIAL, /* durable, stopped part way: `up` goes on */
-    MIGHOST_FAILED,  /* mode none, failed: needs mighost_resolve() */
-    MIGHOST_RUNNING, /* started by a host that has not finished */
+    MIGHOST_PARTIAL,  /* durable, stopped part way: `up` goes on */
+    MIGHOST_FAILED,   /* mode none, failed: needs mighost_resolve() */
+    MIGHOST_RUNNING,  /* started by a host that has not finished */
     MIGHOST_REVERTING /* durable, half rolled back: `down` goes on */
 };
 
@@ -96,13 +96,13 @@ typedef void (*mighost_listener)(const struct mighost_event *event, void *user);
  * mighost_open(). Times in milliseconds.
  */
 struct mighost_config {
-    uint32_t size;        /* sizeof(struct mighost_config) */
-    const char *database; /* URL: "sqlite:PATH", "postgres://..." */
-    const char *bundle;   /* folder of the migrations ("migrations") */
-    const char *history;  /* "prefix" or "schema.prefix" ("mighost") */
-    const char *driver_dir; /* folder of the drivers (beside the library) */
-    const char *worker;     /* path of mighost-worker (beside the library) */
-    const char *const *params; /* "key=value" for mig_param(), NULL at the end */
+    uint32_t size;                /* sizeof(struct mighost_config) */
+    const char *database;         /* URL: "sqlite:PATH", "postgres://..." */
+    const char *bundle;           /* folder of the migrations ("migrations") */
+    const char *history;          /* "prefix" or "schema.prefix" ("mighost") */
+    const char *driver_dir;       /* folder of the drivers (beside the library) */
+    const char *worker;           /* path of mighost-worker (beside the library) */
+    const char *const *params;    /* "key=value" for mig_param(), NULL at the end */
     const char *const *libraries; /* more libraries that modules may need, NULL at the end */
     int64_t wait_ms;              /* for the lock (60,000; negative: do not wait) */
     int64_t timeout_ms;           /* for one migration (0: none) */
@@ -119,21 +119,21 @@ struct mighost_config {
 /* What one call is asked to do; zero is the default of everything. */
 struct mighost_options {
     uint32_t size;
-    const char *to;  /* up: including it; down: keeping it. NULL: see the call */
-    size_t count;    /* that many migrations; 0: see the call */
-    bool all;        /* down: every one */
+    const char *to; /* up: including it; down: keeping it. NULL: see the call */
+    size_t count;   /* that many migrations; 0: see the call */
+    bool all;       /* down: every one */
     bool allow_out_of_order;
     bool skip_irreversible;
-    bool rollback_on_failure;        /* up: undo what this run applied */
+    bool rollback_on_failure;          /* up: undo what this run applied */
     const char *const *accept_changed; /* ids whose changed file is accepted, NULL at the end */
 };
 
 /* What a run did. */
 struct mighost_result {
     uint32_t size;
-    size_t done;         /* migrations that this run applied or rolled back */
-    size_t skipped;      /* done by another host in the meantime */
-    size_t rolled_back;  /* undone again after a failure */
+    size_t done;        /* migrations that this run applied or rolled back */
+    size_t skipped;     /* done by another host in the meantime */
+    size_t rolled_back; /* undone again after a failure */
     int64_t duration_ms;
     char run_id[40];
     char current[MIG_ID_SIZE]; /* version afterwards, "" when empty */
@@ -144,7 +144,7 @@ struct mighost_result {
 struct mighost_item {
     const char *id;
     const char *description;
-    const char *file;     /* name in the bundle, "" where there is none */
+    const char *file; /* name in the bundle, "" where there is none */
     enum mighost_kind kind;
     enum mig_mode mode;
     enum mighost_state state;
@@ -171,7 +171,7 @@ struct mighost_overview {
     const char *last_error; /* of the newest attempt, when it failed; "" */
     size_t applied;
     size_t pending;
-    size_t problems;        /* changed, missing, out of order, failed, partial */
+    size_t problems;         /* changed, missing, out of order, failed, partial */
     struct mighost_list all; /* ascending by id */
 };
 
@@ -206,8 +206,8 @@ struct mighost_step {
 /* All about one migration. */
 struct mighost_detail {
     struct mighost_item item;
-    const char *up;   /* SQL text, NULL where there is none */
-    const char *down; /* SQL text, NULL where there is none */
+    const char *up;       /* SQL text, NULL where there is none */
+    const char *down;     /* SQL text, NULL where there is none */
     bool down_is_carrier; /* the text is what the history carries */
     size_t step_count;
     const struct mighost_step *steps;
@@ -227,7 +227,7 @@ struct mighost_module_info {
     bool has_verify;
     bool sql_only;
     char checksum[MIG_SHA256_HEX];
-    char needs[512];  /* libraries, separated by ", " */
+    char needs[512];   /* libraries, separated by ", " */
     char refusal[512]; /* why this host would not load it; "" where it would */
 };
 
@@ -314,8 +314,8 @@ MIGHOST_API mig_status mighost_applied(struct mighost *host, struct mighost_list
 MIGHOST_API mig_status mighost_current(struct mighost *host, char id[MIG_ID_SIZE],
                                        struct mig_err *err);
 /* The applied version before `id` (NULL: before the current); "" for the first. */
-MIGHOST_API mig_status mighost_previous(struct mighost *host, const char *id,
-                                        char out[MIG_ID_SIZE], struct mig_err *err);
+MIGHOST_API mig_status mighost_previous(struct mighost *host, const char *id, char out[MIG_ID_SIZE],
+                                        struct mig_err *err);
 /* The newest `limit` attempts (0: all), of `id` alone where it is not NULL. */
 MIGHOST_API mig_status mighost_log(struct mighost *host, const char *id, size_t limit,
                                    struct mighost_attempts **out, struct mig_err *err);
@@ -345,9 +345,9 @@ MIGHOST_API mig_status mighost_create(struct mighost *host, const char *id, cons
                                       const char *up, const char *down, char *path, size_t size,
                                       struct mig_err *err);
 /* As mighost_create(), but a C module's source, into `folder`. */
-MIGHOST_API mig_status mighost_create_native(struct mighost *host, const char *id,
-                                             const char *name, const char *folder, char *path,
-                                             size_t size, struct mig_err *err);
+MIGHOST_API mig_status mighost_create_native(struct mighost *host, const char *id, const char *name,
+                                             const char *folder, char *path, size_t size,
+                                             struct mig_err *err);
 
 /* All accept NULL. */
 MIGHOST_API void mighost_list_free(struct mighost_list *list);

@@ -43,45 +43,45 @@ extern "C" {
  * Statuses: name, number, exit code of the command when it ends with it, text.
  * Negative is failure; the numbers never change and are never reused.
  */
-#define MIG_STATUS_MAP(X)                                                      \
-    X(MIG_E_FAILED, -1, 1, "the migration failed")                             \
-    X(MIG_E_SQL, -2, 1, "the database refused a statement")                    \
-    X(MIG_E_CONSTRAINT, -3, 1, "a constraint of the database was violated")    \
-    X(MIG_E_CONFLICT, -4, 1, "a deadlock or serialization failure")            \
-    X(MIG_E_TYPE, -5, 1, "a value has another type")                           \
-    X(MIG_E_RANGE, -6, 1, "an index or a value is out of range")               \
-    X(MIG_E_MISUSE, -7, 1, "a function was called wrongly")                    \
-    X(MIG_E_UNSUPPORTED, -8, 1, "not supported here")                          \
-    X(MIG_E_TIMEOUT, -9, 1, "the time allowed ran out")                        \
-    X(MIG_E_CONNECTION, -10, 3, "the connection to the database was lost")     \
-    X(MIG_E_USAGE, -11, 2, "wrong usage or configuration")                     \
-    X(MIG_E_UNREACHABLE, -12, 3, "the database cannot be reached or opened")   \
-    X(MIG_E_READONLY, -13, 3, "the database is read-only")                     \
-    X(MIG_E_BUSY, -14, 4, "another process holds the lock")                    \
-    X(MIG_E_BUNDLE, -15, 5, "a file of the bundle is wrong")                   \
-    X(MIG_E_HISTORY, -16, 5, "bundle and history disagree")                    \
-    X(MIG_E_REFUSED, -17, 6, "refused by the load checks")                     \
-    X(MIG_E_PARTIAL, -18, 7, "stopped part way")                               \
-    X(MIG_E_GATE, -19, 8, "waiting at a gate")                                 \
-    X(MIG_E_VERIFY, -20, 9, "verification failed")                             \
-    X(MIG_E_PENDING, -21, 10, "something is pending")                          \
-    X(MIG_E_OUTCOME, -22, 11, "the outcome is not known")                      \
-    X(MIG_E_NOMEM, -23, 12, "out of memory")                                   \
-    X(MIG_E_FULL, -24, 12, "the disk is full")                                 \
-    X(MIG_E_LIMIT, -25, 12, "out of descriptors or processes")                 \
-    X(MIG_E_IO, -26, 3, "reading or writing failed")                           \
-    X(MIG_E_CORRUPT, -27, 3, "not a database, or a damaged one")               \
-    X(MIG_E_NOTFOUND, -28, 3, "not found")                                     \
-    X(MIG_E_INTERRUPTED, -29, 130, "interrupted")                              \
-    X(MIG_E_TERMINATED, -30, 143, "terminated")                                \
-    X(MIG_E_CRASHED, -31, 1, "the module crashed")                             \
+#define MIG_STATUS_MAP(X)                                                    \
+    X(MIG_E_FAILED, -1, 1, "the migration failed")                           \
+    X(MIG_E_SQL, -2, 1, "the database refused a statement")                  \
+    X(MIG_E_CONSTRAINT, -3, 1, "a constraint of the database was violated")  \
+    X(MIG_E_CONFLICT, -4, 1, "a deadlock or serialization failure")          \
+    X(MIG_E_TYPE, -5, 1, "a value has another type")                         \
+    X(MIG_E_RANGE, -6, 1, "an index or a value is out of range")             \
+    X(MIG_E_MISUSE, -7, 1, "a function was called wrongly")                  \
+    X(MIG_E_UNSUPPORTED, -8, 1, "not supported here")                        \
+    X(MIG_E_TIMEOUT, -9, 1, "the time allowed ran out")                      \
+    X(MIG_E_CONNECTION, -10, 3, "the connection to the database was lost")   \
+    X(MIG_E_USAGE, -11, 2, "wrong usage or configuration")                   \
+    X(MIG_E_UNREACHABLE, -12, 3, "the database cannot be reached or opened") \
+    X(MIG_E_READONLY, -13, 3, "the database is read-only")                   \
+    X(MIG_E_BUSY, -14, 4, "another process holds the lock")                  \
+    X(MIG_E_BUNDLE, -15, 5, "a file of the bundle is wrong")                 \
+    X(MIG_E_HISTORY, -16, 5, "bundle and history disagree")                  \
+    X(MIG_E_REFUSED, -17, 6, "refused by the load checks")                   \
+    X(MIG_E_PARTIAL, -18, 7, "stopped part way")                             \
+    X(MIG_E_GATE, -19, 8, "waiting at a gate")                               \
+    X(MIG_E_VERIFY, -20, 9, "verification failed")                           \
+    X(MIG_E_PENDING, -21, 10, "something is pending")                        \
+    X(MIG_E_OUTCOME, -22, 11, "the outcome is not known")                    \
+    X(MIG_E_NOMEM, -23, 12, "out of memory")                                 \
+    X(MIG_E_FULL, -24, 12, "the disk is full")                               \
+    X(MIG_E_LIMIT, -25, 12, "out of descriptors or processes")               \
+    X(MIG_E_IO, -26, 3, "reading or writing failed")                         \
+    X(MIG_E_CORRUPT, -27, 3, "not a database, or a damaged one")             \
+    X(MIG_E_NOTFOUND, -28, 3, "not found")                                   \
+    X(MIG_E_INTERRUPTED, -29, 130, "interrupted")                            \
+    X(MIG_E_TERMINATED, -30, 143, "terminated")                              \
+    X(MIG_E_CRASHED, -31, 1, "the module crashed")                           \
     X(MIG_E_INTERNAL, -32, 70, "a fault of mighost itself")
 
 typedef int32_t mig_status;
 
 enum {
-    MIG_OK = 0,  /* done; from mig_step(): no more rows */
-    MIG_ROW = 1, /* from mig_step(): a row is ready */
+    MIG_OK = 0,     /* done; from mig_step(): no more rows */
+    MIG_ROW = 1,    /* from mig_step(): a row is ready */
     MIG_SKIP = 2,   /* from a transform's callback: leave this row as it is */
     MIG_REJECT = 3, /* from a transform's callback: this row is bad */
 #define MIG_STATUS_ENUM(name, code, exit_code, text) name = (code),
@@ -106,9 +106,9 @@ enum mig_level { MIG_DEBUG = 0, MIG_INFO, MIG_WARN, MIG_ERROR };
  */
 struct mig_err {
     mig_status status;
-    char sqlstate[8];  /* five characters from the server, or "" */
-    int64_t offset;    /* byte offset in the text that was run, or -1 */
-    char where[384];   /* "file:line:column", a module, an id; or "" */
+    char sqlstate[8];   /* five characters from the server, or "" */
+    int64_t offset;     /* byte offset in the text that was run, or -1 */
+    char where[384];    /* "file:line:column", a module, an id; or "" */
     char message[1664]; /* one sentence, UTF-8, no line breaks */
 };
 
@@ -200,11 +200,11 @@ struct mig_api {
     ((api_)->size >= offsetof(struct mig_api, slot_) + sizeof((api_)->slot_))
 
 /* Returns from the calling function when `expr` failed. */
-#define MIG_TRY(expr)                  \
-    do {                               \
-        mig_status mig_try_ = (expr);  \
-        if (mig_try_ < 0)              \
-            return mig_try_;           \
+#define MIG_TRY(expr)                 \
+    do {                              \
+        mig_status mig_try_ = (expr); \
+        if (mig_try_ < 0)             \
+            return mig_try_;          \
     } while (0)
 
 /*
@@ -679,8 +679,8 @@ enum mig_sql_role { MIG_SQL_UP = 1, MIG_SQL_DOWN = 2, MIG_SQL_VERIFY = 3 };
 
 /* What precedes the text of one SQL file in its note. */
 struct mig_note_sql {
-    uint32_t size; /* of this struct; the text begins behind it */
-    uint32_t role; /* enum mig_sql_role */
+    uint32_t size;   /* of this struct; the text begins behind it */
+    uint32_t role;   /* enum mig_sql_role */
     char engine[16]; /* "sqlite", "postgres"; "": every engine */
 };
 
@@ -704,17 +704,23 @@ extern MIG_EXPORT const struct mig_module mig_module;
  * `.id` and `.up` are needed; `.mode` is MIG_ATOMIC unless given.
  * In C++ designated initialisers need C++20.
  */
-#define MIG_MODULE(...)                                                                    \
-    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Waddress\"")         \
-    __attribute__((used, section(MIG_NOTE_SECTION), aligned(4)))                           \
-    static const struct mig_note_elf mig_note_ = {                                         \
-        sizeof(MIG_NOTE_OWNER), sizeof(struct mig_note), MIG_NOTE_MODULE, MIG_NOTE_OWNER,  \
-        {.size = sizeof(struct mig_note), .abi_major = MIG_ABI_MAJOR,                      \
-         .abi_minor = MIG_ABI_MINOR, __VA_ARGS__}};                                        \
-    _Pragma("GCC diagnostic pop")                                                          \
-    const struct mig_module mig_module = {.size = sizeof(struct mig_module),               \
-                                          .abi_major = MIG_ABI_MAJOR,                      \
-                                          .abi_minor = MIG_ABI_MINOR, __VA_ARGS__}
+#define MIG_MODULE(...)                                                            \
+    _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Waddress\"") \
+        __attribute__((used, section(MIG_NOTE_SECTION),                            \
+                       aligned(4))) static const struct mig_note_elf mig_note_ = { \
+            sizeof(MIG_NOTE_OWNER),                                                \
+            sizeof(struct mig_note),                                               \
+            MIG_NOTE_MODULE,                                                       \
+            MIG_NOTE_OWNER,                                                        \
+            {.size = sizeof(struct mig_note),                                      \
+             .abi_major = MIG_ABI_MAJOR,                                           \
+             .abi_minor = MIG_ABI_MINOR,                                           \
+             __VA_ARGS__}};                                                        \
+    _Pragma("GCC diagnostic pop")                                                  \
+        const struct mig_module mig_module = {.size = sizeof(struct mig_module),   \
+                                              .abi_major = MIG_ABI_MAJOR,          \
+                                              .abi_minor = MIG_ABI_MINOR,          \
+                                              __VA_ARGS__}
 
 #ifdef __cplusplus
 }

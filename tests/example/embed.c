@@ -48,8 +48,8 @@ static void say(const struct mighost_event *event, void *user)
 {
     (void)user;
     if (event->kind == MIGHOST_EVENT_DONE)
-        printf("%s %s %s\n", event->direction == MIGHOST_UP ? "applied" : "rolled back",
-               event->id, event->description);
+        printf("%s %s %s\n", event->direction == MIGHOST_UP ? "applied" : "rolled back", event->id,
+               event->description);
 }
 
 /* Applies everything, or leaves the version that was there at the start. */

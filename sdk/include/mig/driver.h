@@ -198,13 +198,13 @@ struct mig_driver {
 
     /* Whether one statement cannot run inside a transaction (VACUUM ...). */
     bool (*outside_tx)(struct mig_conn *conn, const char *text, size_t len);
-    mig_status (*settle)(struct mig_conn *conn, const char *text, size_t len,
-                         enum mig_settled *out, struct mig_err *err);
+    mig_status (*settle)(struct mig_conn *conn, const char *text, size_t len, enum mig_settled *out,
+                         struct mig_err *err);
 
     /* Writes a batch; `written[r]` says whether row r was (it was not when it
      * is gone or its read columns changed). Inside the open transaction. */
-    mig_status (*update_batch)(struct mig_conn *conn, const struct mig_batch *batch,
-                               bool *written, struct mig_err *err);
+    mig_status (*update_batch)(struct mig_conn *conn, const struct mig_batch *batch, bool *written,
+                               struct mig_err *err);
 
     void *(*native)(struct mig_conn *conn);
 };
