@@ -330,16 +330,17 @@ static mig_status is_cancelled(void *arg)
     return work->session->cancelled ? work->session->cancelled(work->session->cancel_arg) : MIG_OK;
 }
 
-static mig_status run_module(struct work *work, struct mig_err *err)
+/* Calls one function of the module; in mode durable its calls are steps. */
+static mig_status call_module(struct work *work, mig_entry entry, enum mig_mode mode,
+                              struct mig_err *err)
 {
-    const struct mig_module *module = work->item->module;
-    bool durable = work->item->mode == MIG_DURABLE;
+    bool durable = mode == MIG_DURABLE;
     const struct db_config config = {
         .driver = work->driver,
         .conn = work->conn,
         .params = work->session->params,
         .protect = history_prefix(work->session->history),
-        .mode = work->item->mode,
+        .mode = mode,
         .log = on_log,
         .progress = on_progress,
         .cancelled = is_cancelled,
@@ -356,9 +357,41 @@ static mig_status run_module(struct work *work, struct mig_err *err)
     if (!db)
         return err_nomem(err);
     db_open(db, &config);
-    status = (going_up(work) ? module->up : module->down)(db_handle(db));
+    status = entry(db_handle(db));
     db_close(db);
     return db_outcome(db, status, err);
+}
+
+static mig_status run_module(struct work *work, struct mig_err *err)
+{
+    const struct mig_module *module = work->item->module;
+
+    return call_module(work, going_up(work) ? module->up : module->down, work->item->mode, err);
+}
+
+/* Looks, in the transaction that will end the record, whether what was applied
+ * is as it should be. */
+static mig_status verify(struct work *work, struct mig_err *err)
+{
+    const struct mig_module *module = work->item->module;
+    struct script script = script_of(work);
+
+    if (!going_up(work))
+        return MIG_OK;
+    script.source = &work->item->verify;
+    if (!module)
+        return work->item->verify.len < 0 ? MIG_OK : script_verify(&script, err);
+    if (!module->verify || call_module(work, module->verify, MIG_ATOMIC, err) == MIG_OK)
+        return MIG_OK;
+    if (err->status == MIG_E_FAILED)
+        err->status = MIG_E_VERIFY;
+    return err_wrap(err, "verifying");
+}
+
+static mig_status verify_and_finish(struct work *work, struct mig_err *err)
+{
+    MIG_TRY(verify(work, err));
+    return row_finish(work, err);
 }
 
 static mig_status run_body(struct work *work, struct mig_err *err)
@@ -377,7 +410,7 @@ static mig_status atomic_once(struct work *work, struct mig_err *err)
     MIG_TRY(run_body(work, err));
     if (!work->driver->in_tx(work->conn))
         return err_set(err, MIG_E_FAILED, "the engine ended the transaction by itself");
-    MIG_TRY(row_finish(work, err));
+    MIG_TRY(verify_and_finish(work, err));
     return tx_commit(work, err);
 }
 
@@ -472,7 +505,7 @@ static mig_status durable_failed(struct work *work, bool fresh, struct mig_err *
         return durable_leave(work, err);
     if (work->durable.started)
         err_append(err, "what the statement left behind is looked at before it is repeated");
-    if (err->status != MIG_E_HISTORY && !by_request)
+    if (err->status != MIG_E_HISTORY && err->status != MIG_E_VERIFY && !by_request)
         err->status = MIG_E_PARTIAL;
     return err_append(err, "%lld finished step%s stand%s and will not run again: %s",
                       (long long)steps, steps == 1 ? "" : "s", steps == 1 ? "s" : "",
@@ -506,7 +539,7 @@ static mig_status run_durable(struct work *work, struct mig_err *err)
     if (status == MIG_OK)
         status = tx_begin(work, err);
     if (status == MIG_OK)
-        status = row_finish(work, err);
+        status = verify_and_finish(work, err);
     if (status == MIG_OK)
         status = tx_commit(work, err);
     if (status < 0)
@@ -567,7 +600,7 @@ static mig_status run_none(struct work *work, struct mig_err *err)
         return none_failed(work, err);
     }
     MIG_TRY(tx_begin(work, err));
-    MIG_TRY(row_finish(work, err));
+    MIG_TRY(verify_and_finish(work, err));
     return tx_commit(work, err);
 }
 

@@ -45,7 +45,8 @@ struct apply_item {
     size_t count;
     /* SQL: the text to run (up or down), and the down text to carry. */
     struct sql_source text;
-    struct sql_source carry; /* len -1: nothing to carry */
+    struct sql_source carry;  /* len -1: nothing to carry */
+    struct sql_source verify; /* up: queries that must find nothing; len -1: none */
     /* Modules: the loaded descriptor, and the module's bytes to carry (fd). */
     const struct mig_module *module;
 };

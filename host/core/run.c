@@ -159,26 +159,29 @@ mig_status run_catalog(const struct run_config *run, struct session *session, st
 
 /* The texts or the module of one step, opened. */
 struct material {
-    struct sql_source text;  /* what is run */
-    struct sql_source carry; /* what the history will carry; len -1: nothing */
-    struct sql_facts facts;  /* of an SQL text */
-    struct buf carrier;      /* what the history carried */
+    struct sql_source text;   /* what is run */
+    struct sql_source carry;  /* what the history will carry; len -1: nothing */
+    struct sql_source verify; /* queries that must find nothing; len -1: none */
+    struct sql_facts facts;   /* of an SQL text */
+    struct buf carrier;       /* what the history carried */
     int text_fd;
     int carry_fd;
+    int verify_fd;
     int module_fd; /* sealed memfd of a module */
     char checksum[HISTORY_HEX];
 };
 
-#define MATERIAL_NONE                                                                      \
-    {                                                                                      \
-        .text = {.fd = -1}, .carry = {.fd = -1, .len = -1}, .text_fd = -1, .carry_fd = -1, \
-        .module_fd = -1                                                                    \
+#define MATERIAL_NONE                                                                        \
+    {                                                                                        \
+        .text = {.fd = -1}, .carry = {.fd = -1, .len = -1}, .verify = {.fd = -1, .len = -1}, \
+        .text_fd = -1, .carry_fd = -1, .verify_fd = -1, .module_fd = -1                      \
     }
 
 static void material_clear(struct material *material)
 {
     auto_close(&material->text_fd);
     auto_close(&material->carry_fd);
+    auto_close(&material->verify_fd);
     auto_close(&material->module_fd);
     buf_clear(&material->carrier);
 }
@@ -252,6 +255,9 @@ static mig_status open_texts(struct run *run, const struct plan_step *step,
     if (up && migration->has_down)
         MIG_TRY(
             open_part(run, migration, CATALOG_DOWN, &material->carry, &material->carry_fd, err));
+    if (up && migration->has_verify)
+        MIG_TRY(open_part(run, migration, CATALOG_VERIFY, &material->verify, &material->verify_fd,
+                          err));
     return MIG_OK;
 }
 
@@ -259,9 +265,12 @@ static mig_status check_text(struct run *run, const struct plan_step *step,
                              struct material *material, struct mig_err *err)
 {
     uint32_t lexis = run->session.driver->lexis;
+    struct sql_facts verify;
 
     MIG_TRY(sqltext_check(&material->text, lexis, &material->facts, err));
     sha256_hex(material->facts.checksum, material->checksum);
+    if (material->verify.len >= 0)
+        MIG_TRY(sqltext_check(&material->verify, lexis, &verify, err));
     if (step->direction == MIGHOST_UP &&
         memcmp(material->facts.checksum, step->migration->checksum, MIG_SHA256_BYTES) != 0)
         return changed_since(step->migration->parts[CATALOG_UP].file, err);
@@ -369,6 +378,7 @@ static struct apply_item item_of(const struct run *run, const struct plan_step *
         .count = run->count,
         .text = material->text,
         .carry = material->carry,
+        .verify = material->verify,
     };
 
     memcpy(item.checksum, material->checksum, sizeof item.checksum);

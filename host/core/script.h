@@ -26,4 +26,8 @@ mig_status script_run(const struct script *script, unsigned char checksum[32], s
 mig_status script_run_statement(const struct script *script, const struct sql_statement *statement,
                                 struct mig_err *err);
 
+/* Runs every statement as a query that must return no row: MIG_E_VERIFY, with
+ * the place of the query and the first row, where one does. */
+mig_status script_verify(const struct script *script, struct mig_err *err);
+
 #endif

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Verify files: run after the migration, in its own transaction. A query that
+# returns a row fails the migration, which leaves nothing behind.
+set -euo pipefail
+# shellcheck source=tests/fault/lib.sh.inc
+. "$(dirname "$0")/../fault/lib.sh.inc"
+
+host()
+{
+    "$MIGHOST_BIN" -d "$url" -m "$folder/bundle" "$@"
+}
+
+try_all()
+{
+    local code=0
+
+    fresh "$1"
+    rm -rf "$folder/bundle"
+    mkdir "$folder/bundle"
+    echo 'CREATE TABLE a (id BIGINT PRIMARY KEY); INSERT INTO a VALUES (1), (7);' \
+        >"$folder/bundle/20240101000000_a.up.sql"
+    printf -- '-- nothing above six\nSELECT id FROM a WHERE id > 8;\nSELECT id FROM a WHERE id > 6;\n' \
+        >"$folder/bundle/20240101000000_a.verify.sql"
+    host -q up 2>"$folder/err" || code=$?
+    expect "$1: exit code" "$code" 9
+    grep -q 'id = 7' "$folder/err" || fail "$1: the row is not told: $(<"$folder/err")"
+    grep -q '20240101000000_a.verify.sql:3:1' "$folder/err" || fail "$1: the place is not told: $(<"$folder/err")"
+    expect "$1: history" "$(ask "SELECT COUNT(*) FROM mighost_history")" 0
+    expect "$1: log" "$(ask "SELECT outcome FROM mighost_log")" failed
+    ask "SELECT COUNT(*) FROM a" >/dev/null 2>&1 && fail "$1: the table was left behind"
+
+    echo 'SELECT id FROM a WHERE id > 7;' >"$folder/bundle/20240101000000_a.verify.sql"
+    host -q up
+    expect "$1: applied" "$(ask "SELECT state FROM mighost_history")" applied
+
+    echo 'INSERT INTO a VALUES (8);' >"$folder/bundle/20240102000000_b.up.sql"
+    echo 'SELECT (' >"$folder/bundle/20240102000000_b.verify.sql"
+    code=0
+    host -q up 2>"$folder/err" || code=$?
+    expect "$1: exit code of a broken query" "$code" 1
+    expect "$1: rows after a broken query" "$(ask "SELECT COUNT(*) FROM a")" 2
+}
+
+for engine in $(engines); do
+    try_all "$engine"
+done
+echo "ok"
