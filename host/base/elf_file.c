@@ -383,10 +383,15 @@ static mig_status dynamic_entry(const struct elf *elf, const ElfW(Dyn) *entry,
     case DT_FILTER:
     case DT_AUXILIARY: facts->filter = true; break;
     case DT_TEXTREL: facts->textrel = true; break;
-    case DT_FLAGS: facts->textrel |= (entry->d_un.d_val & DF_TEXTREL) != 0; break;
+    case DT_BIND_NOW: facts->bind_now = true; break;
+    case DT_FLAGS:
+        facts->textrel |= (entry->d_un.d_val & DF_TEXTREL) != 0;
+        facts->bind_now |= (entry->d_un.d_val & DF_BIND_NOW) != 0;
+        break;
     case DT_FLAGS_1:
         if (entry->d_un.d_val & DF_1_PIE)
             facts->shared = false;
+        facts->bind_now |= (entry->d_un.d_val & DF_1_NOW) != 0;
         break;
     case DT_NEEDED:
         if (dynamic->needed_count == ELF_NEEDED_MAX)

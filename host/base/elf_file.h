@@ -51,6 +51,7 @@ struct elf_facts {
     bool filter;    /* DT_FILTER or DT_AUXILIARY: stands in for another library */
     bool textrel;   /* writes into its code while loading */
     bool execstack; /* asks for an executable stack, also by not saying */
+    bool bind_now;  /* its own symbols are resolved at loading, whatever the loader says */
 };
 
 /*

@@ -75,8 +75,10 @@ static mig_status load_failed(const char *path, const char *name, struct mig_err
     return err_set(err, MIG_E_REFUSED, "%s cannot be loaded: %s", name, reason);
 }
 
-mig_status dso_open(int fd, const char *name, struct dso **out, struct mig_err *err)
+mig_status dso_open(int fd, const char *name, enum dso_binding binding, struct dso **out,
+                    struct mig_err *err)
 {
+    int when = binding == DSO_BIND_OWN ? RTLD_LAZY : RTLD_NOW;
     AUTO(free) struct dso *dso = calloc(1, sizeof *dso);
     char path[DSO_PATH_SIZE];
     AUTO(close) int copy = -1;
@@ -86,7 +88,7 @@ mig_status dso_open(int fd, const char *name, struct dso **out, struct mig_err *
     copy = fresh_fd(fd, path);
     if (copy < 0)
         return err_errno(err, MIG_E_LIMIT, errno, "opening %s for loading", name);
-    dso->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    dso->handle = dlopen(path, when | RTLD_LOCAL);
     if (!dso->handle)
         return load_failed(path, name, err);
     dso->fd = copy;

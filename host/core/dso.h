@@ -12,10 +12,16 @@
 
 struct dso;
 
-/* Loads the open file, all symbols resolved and none of them visible to
- * others. `name` is for messages; the descriptor stays the caller's.
- * MIG_E_REFUSED with the linker's reason. */
-mig_status dso_open(int fd, const char *name, struct dso **out, struct mig_err *err);
+/* When symbols are resolved: all of them at loading, or only those of an object
+ * that demands it (-z now) itself, and those of the libraries that it needs
+ * when they are first called, unless these demand it too. */
+enum dso_binding { DSO_BIND_ALL, DSO_BIND_OWN };
+
+/* Loads the open file, none of its symbols visible to others. `name` is for
+ * messages; the descriptor stays the caller's. MIG_E_REFUSED with the linker's
+ * reason. */
+mig_status dso_open(int fd, const char *name, enum dso_binding binding, struct dso **out,
+                    struct mig_err *err);
 void dso_close(struct dso *dso);
 AUTO_POINTER(dso, struct dso, dso_close)
 

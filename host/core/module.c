@@ -182,7 +182,7 @@ mig_status module_load(int memfd, const char *file, const struct note *note, str
         return err_set(err, MIG_E_INTERNAL, "%s holds SQL and is never loaded", file);
     status = module_check_name(file, note, err);
     if (status == MIG_OK)
-        status = dso_open(memfd, file, &dso, err);
+        status = dso_open(memfd, file, DSO_BIND_ALL, &dso, err);
     if (status != MIG_OK)
         return status;
     module->descriptor = dso_symbol(dso, "mig_module");

@@ -13,26 +13,27 @@
 #define FNV_PRIME UINT64_C(1099511628211)
 #define KEY_SIZE 24
 
-/* A lock on a 64-bit key stands in pg_locks in two halves and objsubid 1. */
+/* A lock on a 64-bit key stands in pg_locks in two halves and objsubid 1. A
+ * session has no locks in databases other than its own; another may. */
 #define IN_PG_LOCKS                                              \
     "l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"   \
     " AND l.classid::bigint = (($1::bigint >> 32) & 4294967295)" \
-    " AND l.objid::bigint = ($1::bigint & 4294967295)"           \
-    " AND l.database = (SELECT oid FROM pg_catalog.pg_database"  \
+    " AND l.objid::bigint = ($1::bigint & 4294967295)"
+#define OURS "l.pid = pg_catalog.pg_backend_pid() AND " IN_PG_LOCKS
+#define IN_THIS_DATABASE                                   \
+    "l.database = (SELECT oid FROM pg_catalog.pg_database" \
     " WHERE datname = pg_catalog.current_database())"
 
 /* $2 is the process that we were greeted by. Behind a pooler another one
  * answers, and then the lock must not even be tried: it would stay there. */
 static const char try_sql[] =
     "SELECT CASE WHEN got IS NULL THEN 'pooled' WHEN NOT got THEN 'busy'"
-    " WHEN EXISTS (SELECT FROM pg_catalog.pg_locks l"
-    " WHERE l.pid = pg_catalog.pg_backend_pid() AND " IN_PG_LOCKS ") THEN 'ours'"
+    " WHEN EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE " OURS ") THEN 'ours'"
     " ELSE 'nowhere' END"
     " FROM (SELECT CASE WHEN pg_catalog.pg_backend_pid() = $2::int"
     " THEN pg_catalog.pg_try_advisory_lock($1::bigint) END AS got OFFSET 0) t";
 
-static const char held_sql[] = "SELECT 1 FROM pg_catalog.pg_locks l"
-                               " WHERE l.pid = pg_catalog.pg_backend_pid() AND " IN_PG_LOCKS;
+static const char held_sql[] = "SELECT 1 FROM pg_catalog.pg_locks l WHERE " OURS;
 
 static const char holder_sql[] =
     "SELECT a.pid, coalesce(a.usename, '?'), coalesce(pg_catalog.host(a.client_addr),"
@@ -44,7 +45,7 @@ static const char holder_sql[] =
     " CASE WHEN a.query ILIKE '%password%' THEN '(hidden)'"
     " ELSE pg_catalog.\"left\"(a.query, 120) END"
     " FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
-    " WHERE " IN_PG_LOCKS;
+    " WHERE " IN_PG_LOCKS " AND " IN_THIS_DATABASE;
 
 enum holder {
     HOLDER_PID,
@@ -152,18 +153,18 @@ mig_status lock_confirm(struct mig_conn *conn, struct mig_err *err)
     return lock_take(conn, conn->lock_key, err);
 }
 
+/* As it is: putting the session back first would help nobody, and a lock that
+ * is not given back so ends with the connection. */
 void lock_release(struct mig_conn *conn)
 {
-    AUTO(result) PGresult *result = NULL;
-    char key[KEY_SIZE];
-    const char *values[] = {key};
+    char sql[sizeof "SELECT pg_catalog.pg_advisory_unlock()" + KEY_SIZE];
     bool was = conn->shielded;
 
     if (!conn->locked)
         return;
     conn->locked = false;
-    snprintf(key, sizeof key, "%" PRId64, conn->lock_key);
+    snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_advisory_unlock(%" PRId64 ")", conn->lock_key);
     conn->shielded = true;
-    wire_ask(conn, "SELECT pg_catalog.pg_advisory_unlock($1::bigint)", 1, values, &result, NULL);
+    wire_simple(conn, sql, OWN_LIMIT_MS, NULL, NULL);
     conn->shielded = was;
 }

@@ -10,20 +10,24 @@
 #include "words.h"
 
 /* In force in every session of ours; what a server lacks is left out. */
-static const char settings_sql[] =
-    "SELECT pg_catalog.set_config(n, v, false) FROM (VALUES"
-    " ('standard_conforming_strings', 'on'), ('bytea_output', 'hex'),"
-    " ('DateStyle', 'ISO'), ('extra_float_digits', '1'), ('statement_timeout', '0'),"
-    " ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),"
-    " ('idle_session_timeout', '0'), ('transaction_timeout', '0'),"
-    " ('default_transaction_isolation', 'read committed')) s(n, v)"
-    " WHERE pg_catalog.current_setting(n, true) IS NOT NULL";
+#define SETTINGS(more)                                                      \
+    "SELECT pg_catalog.set_config(n, v, false) FROM (VALUES"                \
+    " ('standard_conforming_strings', 'on'), ('bytea_output', 'hex'),"      \
+    " ('DateStyle', 'ISO'), ('extra_float_digits', '1'),"                   \
+    " ('statement_timeout', '0'), ('lock_timeout', '0'),"                   \
+    " ('idle_in_transaction_session_timeout', '0'),"                        \
+    " ('idle_session_timeout', '0'), ('transaction_timeout', '0'),"         \
+    " ('default_transaction_isolation', 'read committed')" more ") s(n, v)" \
+    " WHERE pg_catalog.current_setting(n, true) IS NOT NULL"
 
-/* Lets the server notice soon that we died in the middle of a statement. */
-static const char check_client_sql[] =
-    "SELECT pg_catalog.set_config('client_connection_check_interval', '500ms', false)";
+/* The second lets the server notice soon that we died in the middle of a
+ * statement; a server on a system that cannot tell refuses it. */
+static const char *const settings[] = {
+    SETTINGS(""),
+    SETTINGS(", ('client_connection_check_interval', '500ms')"),
+};
 
-#define CHECK_CLIENT_SINCE 140000
+#define INVALID_VALUE "22023" /* the SQLSTATE of that refusal */
 #define OLDEST_SERVER 120000
 #define OLDEST_SERVER_TEXT "12"
 
@@ -62,30 +66,28 @@ static mig_status note_about(struct mig_conn *conn, PGresult *about, struct mig_
     return refuse_server(conn, about, err);
 }
 
-/* Behind a pooler the session is not ours: the next client of that server
- * process would inherit the settings, so there they are left alone. */
-static void first_settings(struct mig_conn *conn, struct text *sql)
+/* Settings and the question who answers are one exchange. Behind a pooler the
+ * session is not ours: the next client of that server process would inherit
+ * the settings, so there they are left alone. */
+static mig_status introduce(struct mig_conn *conn, int64_t limit_ms, PGresult **about,
+                            struct mig_err *err)
 {
-    text_format(sql, "%s AND pg_catalog.pg_backend_pid() = %d", settings_sql,
-                PQbackendPID(conn->pg));
-}
+    AUTO(text) struct text sql = {0};
 
-static bool can_check_client(struct mig_conn *conn, int64_t limit_ms)
-{
-    char sql[sizeof check_client_sql + 64];
-
-    snprintf(sql, sizeof sql, "%s WHERE pg_catalog.pg_backend_pid() = %d", check_client_sql,
-             PQbackendPID(conn->pg));
-    return PQserverVersion(conn->pg) >= CHECK_CLIENT_SINCE &&
-           wire_simple(conn, sql, limit_ms, NULL, NULL) == MIG_OK;
+    text_format(&sql, "%s AND pg_catalog.pg_backend_pid() = %d;%s", settings[conn->checks_client],
+                PQbackendPID(conn->pg), about_sql);
+    if (sql.failed)
+        return error_nomem(err);
+    return wire_simple(conn, text_string(&sql), limit_ms, about, err);
 }
 
 mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err *err)
 {
     AUTO(result) PGresult *about = NULL;
-    AUTO(text) struct text sql = {0};
     int number = PQserverVersion(conn->pg);
     const char *version = PQparameterStatus(conn->pg, "server_version");
+    struct mig_err refusal = {0};
+    mig_status status;
 
     snprintf(conn->version, sizeof conn->version, "%.*s", (int)strcspn(version ? version : "", " "),
              version ? version : "");
@@ -94,12 +96,16 @@ mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err
                            "the server at %s is PostgreSQL %s; mighost needs " OLDEST_SERVER_TEXT
                            " or newer",
                            conn->target, conn->version);
-    conn->checks_client = can_check_client(conn, limit_ms);
-    first_settings(conn, &sql);
-    text_format(&sql, ";%s", about_sql);
-    if (sql.failed)
-        return error_nomem(err);
-    MIG_TRY(wire_simple(conn, text_string(&sql), limit_ms, &about, err));
+    conn->checks_client = true;
+    status = introduce(conn, limit_ms, &about, &refusal);
+    if (status && !strcmp(refusal.sqlstate, INVALID_VALUE)) {
+        conn->checks_client = false;
+        MIG_TRY(introduce(conn, limit_ms, &about, err));
+    } else if (status) {
+        if (err)
+            *err = refusal;
+        return status;
+    }
     return note_about(conn, about, err);
 }
 
@@ -118,9 +124,7 @@ void session_reset_sql(struct mig_conn *conn, struct text *sql)
     if (!conn->streams)
         text_put(sql, "CLOSE ALL;");
     text_put(sql, "UNLISTEN *;DISCARD TEMP;DISCARD SEQUENCES;");
-    if (conn->checks_client)
-        text_format(sql, "%s;", check_client_sql);
-    text_format(sql, "%s;COMMIT;", settings_sql);
+    text_format(sql, "%s;COMMIT;", settings[conn->checks_client]);
 }
 
 void session_was_reset(struct mig_conn *conn)

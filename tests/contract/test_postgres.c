@@ -640,6 +640,20 @@ Test(postgres, the_holder_of_the_lock_is_named)
     cr_assert(lock_soon("mighost"), "%s", err.message); /* a closed session ends a moment later */
 }
 
+Test(postgres, a_session_that_a_migration_changed_can_be_unlocked)
+{
+    struct mig_conn *other;
+
+    must(driver->lock_try(conn, "mighost", &err));
+    must(run_guarded("SET search_path = ''; SET statement_timeout = 1234"));
+    driver->unlock(conn);
+    must(open_with(url, 5000, 0, &other));
+    must(driver->lock_try(other, "mighost", &err));
+    cr_assert_eq(driver->lock_try(conn, "mighost", &err), MIG_E_BUSY);
+    driver->close(other);
+    cr_assert_str_eq(ask("SHOW statement_timeout"), "0");
+}
+
 Test(postgres, the_lock_outlives_a_reset)
 {
     struct mig_conn *other;

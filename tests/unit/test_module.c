@@ -151,6 +151,19 @@ Test(module, a_program_is_no_module)
     cr_assert(strstr(err.message, "not a shared object"));
 }
 
+Test(module, a_module_binds_its_own_symbols_at_loading)
+{
+    struct elf_facts facts;
+    struct elf elf;
+    AUTO(close)
+    int fd = open(test_format("%s/%s", fixture_folder("good_table"), fixture_file("good_table")),
+                  O_RDONLY);
+
+    cr_assert_eq(elf_open_fd(&elf, fd, "it", &err), MIG_OK);
+    cr_assert_eq(elf_facts_read(&elf, &facts, &err), MIG_OK, "%s", err.message);
+    cr_assert(facts.bind_now);
+}
+
 Test(module, note_descriptor_and_name_must_agree)
 {
     const char *folder = test_folder();
