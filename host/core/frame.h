@@ -33,6 +33,7 @@ enum frame_type {
     FRAME_EVENT,
     FRAME_RESULT,
     FRAME_STACK, /* a fatal signal, exit() or a hang: return addresses */
+    FRAME_GO,    /* host to worker: the host's session is closed, open yours */
     FRAME_TYPES
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Carrying out a plan. The session is closed while a worker runs, because lock,
- * history and work share one session, and that is then the worker's.
+ * history and work share one session, and that is then the worker's. It is
+ * opened again by whoever needs it next: after a worker that has read its own
+ * row in the history that is the next step, if there is one.
  */
 #include "run.h"
 
@@ -11,6 +13,7 @@
 #include "module.h"
 #include "script.h"
 #include "sha256.h"
+#include "verdict.h"
 #include "worker_link.h"
 #include <pwd.h>
 #include <sys/random.h>
@@ -25,8 +28,9 @@ struct run {
     struct mighost_result result;
     char who[RUN_WHO];
     int64_t began_ms;
-    int64_t deadline_ms; /* of the migration at hand, 0: none */
-    size_t count;        /* steps of the plan at hand */
+    int64_t deadline_ms;  /* of the migration at hand, 0: none */
+    size_t count;         /* steps of the plan at hand */
+    bool current_unknown; /* `result` has a current version that may be gone */
 };
 
 /* --- names of a run --------------------------------------------------------- */
@@ -56,6 +60,11 @@ void run_who(char out[RUN_WHO])
         snprintf(out, RUN_WHO, "%.80s@%s", user->pw_name, host);
     else
         snprintf(out, RUN_WHO, "uid %u@%s", (unsigned)geteuid(), host);
+}
+
+static uint64_t step_number(const struct plan_step *step)
+{
+    return step->migration ? step->migration->id : step->applied->id;
 }
 
 static const char *step_id(const struct plan_step *step)
@@ -140,8 +149,11 @@ struct session_config run_session_config(const struct run_config *run)
     };
 }
 
-static mig_status open_session(struct run *run, struct mig_err *err)
+/* There is none behind a worker that confirmed its work. */
+static mig_status need_session(struct run *run, struct mig_err *err)
 {
+    if (run->session.conn)
+        return MIG_OK;
     return session_open(&run->session, &run->session_config, SESSION_WRITE, err);
 }
 
@@ -195,6 +207,7 @@ static bool is_module(enum mighost_kind kind)
 static mig_status load_carrier(struct run *run, const struct plan_step *step,
                                struct material *material, struct mig_err *err)
 {
+    MIG_TRY(need_session(run, err));
     MIG_TRY(history_get_carrier(run->session.history, step->applied->id, step->applied->carrier,
                                 &material->carrier, err));
     snprintf(material->checksum, sizeof material->checksum, "%s", step->applied->carrier);
@@ -368,7 +381,7 @@ static struct apply_item item_of(const struct run *run, const struct plan_step *
 {
     struct apply_item item = {
         .direction = step->direction,
-        .id = step->migration ? step->migration->id : step->applied->id,
+        .id = step_number(step),
         .id_text = step_id(step),
         .description = step_description(step),
         .kind = step_kind(step),
@@ -414,11 +427,13 @@ static mig_status apply_here(struct run *run, const struct plan_step *step, size
                              bool *skipped, bool *began, struct mig_err *err)
 {
     AUTO(material) struct material material = MATERIAL_NONE;
-    struct apply_session session = apply_session_of(run);
+    struct apply_session session;
     struct apply_item item;
     enum apply_outcome outcome;
     mig_status status;
 
+    MIG_TRY(need_session(run, err));
+    session = apply_session_of(run);
     MIG_TRY(material_open(run, step, &material, err));
     item = item_of(run, step, &material, index);
     MIG_TRY(choose_mode(run, step, &material, &item, err));
@@ -433,36 +448,14 @@ static mig_status apply_here(struct run *run, const struct plan_step *step, size
 
 /* --- what the history says now ---------------------------------------------------------- */
 
-enum verdict { VERDICT_DONE, VERDICT_SKIPPED, VERDICT_NOT_DONE, VERDICT_HALF };
-
 /* Reads the row again, on a new connection and under the lock, which waits an
  * orphaned session out. */
 static mig_status judge(struct run *run, const struct plan_step *step, enum verdict *out,
                         struct mig_err *err)
 {
-    AUTO(applied_list) struct applied_list *list = NULL;
-    uint64_t id = step->migration ? step->migration->id : step->applied->id;
-    bool up = step->direction == MIGHOST_UP;
-    const struct applied *row;
-    mig_status status;
-
-    if (!run->session.conn)
-        MIG_TRY(open_session(run, err));
-    status = history_find(run->session.history, id, &list, err);
-    if (status == MIG_E_NOTFOUND) {
-        *out = up ? VERDICT_NOT_DONE : VERDICT_DONE;
-        return MIG_OK;
-    }
-    if (status < 0)
-        return status;
-    row = &list->items[0];
-    if (row->state != MIGHOST_APPLIED)
-        *out = VERDICT_HALF;
-    else if (!up)
-        *out = VERDICT_NOT_DONE;
-    else
-        *out = strcmp(row->run_id, run->result.run_id) == 0 ? VERDICT_DONE : VERDICT_SKIPPED;
-    return MIG_OK;
+    MIG_TRY(need_session(run, err));
+    return verdict_read(run->session.history, step_number(step), step->direction,
+                        run->result.run_id, out, err);
 }
 
 /* The connection broke: what became of the migration? A server that cannot be
@@ -573,6 +566,33 @@ static mig_status explain_failure(struct run *run, const struct plan_step *step,
                       step_id(step));
 }
 
+/* The process loads its libraries while our session comes to its end. */
+static mig_status run_worker(struct run *run, const struct worker_job *job, struct worker_end *end,
+                             struct mig_err *err)
+{
+    AUTO(worker) struct worker *worker = NULL;
+
+    MIG_TRY(worker_start(job, &worker, err));
+    session_close(&run->session);
+    return worker_run(worker, end, err);
+}
+
+/* What the result says after a step that the worker alone has seen the end of.
+ * After rolling back that needs the whole history. */
+static void note_confirmed(struct run *run, const struct plan_step *step)
+{
+    struct mighost_result *result = &run->result;
+
+    if (step->direction == MIGHOST_DOWN) {
+        run->current_unknown = true;
+        return;
+    }
+    if (!step->applied || step->applied->state != MIGHOST_APPLIED)
+        result->applied++;
+    if (step_number(step) > strtoull(result->current, NULL, 10))
+        snprintf(result->current, sizeof result->current, "%s", step_id(step));
+}
+
 static mig_status apply_in_worker(struct run *run, const struct plan_step *step, size_t index,
                                   bool *skipped, struct mig_err *err)
 {
@@ -590,8 +610,12 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
     module_file(step, file);
     job = job_of(run, step, &material, index);
     job.file = file;
-    session_close(&run->session);
-    status = worker_run(&job, &end, err);
+    status = run_worker(run, &job, &end, err);
+    if (status == MIG_OK && end.confirmed) {
+        *skipped = end.skipped;
+        note_confirmed(run, step);
+        return MIG_OK;
+    }
     if (judge(run, step, &verdict, &again) < 0) {
         if (status == MIG_OK)
             *err = again;
@@ -618,13 +642,15 @@ static mig_status apply_in_process(struct run *run, const struct plan_step *step
 {
     AUTO(material) struct material material = MATERIAL_NONE;
     AUTO(module) struct module *module = NULL;
-    struct apply_session session = apply_session_of(run);
+    struct apply_session session;
     struct apply_item item;
     struct note note;
     enum apply_outcome outcome;
     char file[NAME_SIZE];
     mig_status status;
 
+    MIG_TRY(need_session(run, err));
+    session = apply_session_of(run);
     MIG_TRY(material_open(run, step, &material, err));
     MIG_TRY(check_module(run, step, &material, &note, err));
     module_file(step, file);
@@ -781,8 +807,7 @@ static mig_status plan_and_run(struct run *run, const struct plan_request *reque
     AUTO(applied_list) struct applied_list *history = NULL;
     AUTO(plan) struct plan *plan = NULL;
 
-    if (!run->session.conn)
-        MIG_TRY(open_session(run, err));
+    MIG_TRY(need_session(run, err));
     MIG_TRY(history_load(run->session.history, &history, err));
     note_current(run, history);
     if (request->direction == MIGHOST_UP)
@@ -821,6 +846,8 @@ static void find_current(struct run *run)
     AUTO(applied_list) struct applied_list *history = NULL;
     struct mig_err ignored;
 
+    if (run->current_unknown && !run->session.conn)
+        (void)session_open(&run->session, &run->session_config, SESSION_READ, &ignored);
     if (run->count > 0 && run->session.conn &&
         history_load(run->session.history, &history, &ignored) == MIG_OK)
         note_current(run, history);

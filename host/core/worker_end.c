@@ -166,6 +166,8 @@ mig_status worker_explain(const struct worker_job *job, const struct worker_repo
     end->timed_out = report->stop == WORKER_TIMED_OUT;
     end->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     end->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    end->confirmed =
+        report->reported && report->result.confirmed && !end->signal && !end->exit_status;
     if (report->has_stack && !(report->reported && report->result.err.status == MIG_OK) &&
         report->stop != WORKER_CANCELLED)
         worker_stack_describe(&report->stack, job, end->backtrace, sizeof end->backtrace, clause,

@@ -31,11 +31,11 @@
 #define MAX_OUTPUT (64u << 10)
 #define MAX_LINE 1000
 
-struct link {
+struct worker {
     const struct worker_job *job;
     struct worker_report report;
     struct frame_reader reader;
-    struct buf outbox; /* the job */
+    struct buf outbox; /* the job, then the word to go */
     size_t sent;
     struct buf line; /* of the module's output, unfinished */
     size_t output_bytes;
@@ -56,45 +56,47 @@ static void close_fd(int *fd)
 
 /* Ends whatever is left of the worker and of what it started. The leader is
  * not reaped before, so that the group's number cannot be another's. */
-static int reap(struct link *link)
+static int reap(struct worker *worker)
 {
     int status = 0;
     pid_t got;
 
-    if (!link->pid)
+    if (!worker->pid)
         return 0;
-    kill(-link->pid, SIGKILL);
+    kill(-worker->pid, SIGKILL);
     do
-        got = waitpid(link->pid, &status, 0);
+        got = waitpid(worker->pid, &status, 0);
     while (got < 0 && errno == EINTR);
-    link->pid = 0;
+    worker->pid = 0;
     return got < 0 ? 0 : status; /* ECHILD: the program around us ignores SIGCHLD */
 }
 
-static void link_clear(struct link *link)
+void worker_free(struct worker *worker)
 {
-    reap(link);
-    close_fd(&link->pidfd);
-    close_fd(&link->control);
-    close_fd(&link->output);
-    frame_reader_clear(&link->reader);
-    buf_clear(&link->outbox);
-    buf_clear(&link->line);
+    if (!worker)
+        return;
+    reap(worker);
+    close_fd(&worker->pidfd);
+    close_fd(&worker->control);
+    close_fd(&worker->output);
+    frame_reader_clear(&worker->reader);
+    buf_clear(&worker->outbox);
+    buf_clear(&worker->line);
+    free(worker);
 }
-AUTO_VALUE(link, struct link, link_clear)
 
 /* --- starting ---------------------------------------------------------------- */
 
-static mig_status fill_outbox(struct link *link, struct mig_err *err)
+static mig_status fill_outbox(struct worker *worker, struct mig_err *err)
 {
-    struct frame_token *token = &link->reader.token;
+    struct frame_token *token = &worker->reader.token;
 
     if (getrandom(token->bytes, sizeof token->bytes, 0) != (ssize_t)sizeof token->bytes)
         return err_errno(err, MIG_E_INTERNAL, errno, "no random numbers can be had");
-    return wire_put_job(&link->outbox, token, link->job, err);
+    return wire_put_job(&worker->outbox, token, worker->job, err);
 }
 
-static mig_status start_worker(struct link *link, struct mig_err *err)
+static mig_status spawn(struct worker *worker, struct mig_err *err)
 {
     const char *const argv[] = {"mighost-worker", NULL};
     int control[2] = {-1, -1};
@@ -103,33 +105,33 @@ static mig_status start_worker(struct link *link, struct mig_err *err)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) < 0)
         return err_errno(err, MIG_E_LIMIT, errno, "no channel to the worker can be had");
-    link->control = control[0];
+    worker->control = control[0];
     if (pipe2(output, O_CLOEXEC) < 0) {
         status = err_errno(err, MIG_E_LIMIT, errno, "no channel to the worker can be had");
     } else {
-        const struct worker_spawn spawn = {.path = link->job->worker,
+        const struct worker_spawn spawn = {.path = worker->job->worker,
                                            .argv = argv,
                                            .output = output[1],
                                            .error = output[1],
                                            .control = control[1],
-                                           .module = link->job->module_fd};
+                                           .module = worker->job->module_fd};
 
-        link->output = output[0];
-        fcntl(link->output, F_SETFL, O_NONBLOCK);
-        status = worker_spawn(&spawn, &link->pid, err);
+        worker->output = output[0];
+        fcntl(worker->output, F_SETFL, O_NONBLOCK);
+        status = worker_spawn(&spawn, &worker->pid, err);
         close(output[1]);
     }
     close(control[1]);
     if (status == MIG_OK)
-        link->pidfd = pidfd_open(link->pid, 0);
+        worker->pidfd = pidfd_open(worker->pid, 0);
     return status;
 }
 
 /* --- the module's output ------------------------------------------------------- */
 
-static void say(const struct link *link, enum mig_level level, const char *text)
+static void say(const struct worker *worker, enum mig_level level, const char *text)
 {
-    const struct worker_job *job = link->job;
+    const struct worker_job *job = worker->job;
     const struct mighost_event event = {
         .size = sizeof event,
         .kind = MIGHOST_EVENT_LOG,
@@ -147,30 +149,30 @@ static void say(const struct link *link, enum mig_level level, const char *text)
         job->listener(&event, job->user);
 }
 
-static void end_line(struct link *link)
+static void end_line(struct worker *worker)
 {
-    char clean[sizeof link->report.last_line];
+    char clean[sizeof worker->report.last_line];
 
-    db_clean_text(clean, sizeof clean, buf_text(&link->line));
-    buf_reset(&link->line);
+    db_clean_text(clean, sizeof clean, buf_text(&worker->line));
+    buf_reset(&worker->line);
     if (!*clean)
         return;
-    memcpy(link->report.last_line, clean, sizeof clean);
-    say(link, MIG_INFO, clean);
+    memcpy(worker->report.last_line, clean, sizeof clean);
+    say(worker, MIG_INFO, clean);
 }
 
-static void take_output(struct link *link, const char *data, size_t len)
+static void take_output(struct worker *worker, const char *data, size_t len)
 {
-    for (size_t i = 0; i < len && link->output_bytes < MAX_OUTPUT; i++) {
+    for (size_t i = 0; i < len && worker->output_bytes < MAX_OUTPUT; i++) {
         if (data[i] == '\n')
-            end_line(link);
+            end_line(worker);
         else if (data[i])
-            buf_putc(&link->line, data[i]);
-        if (link->line.len >= MAX_LINE)
-            end_line(link);
-        if (++link->output_bytes == MAX_OUTPUT) {
-            end_line(link);
-            say(link, MIG_WARN,
+            buf_putc(&worker->line, data[i]);
+        if (worker->line.len >= MAX_LINE)
+            end_line(worker);
+        if (++worker->output_bytes == MAX_OUTPUT) {
+            end_line(worker);
+            say(worker, MIG_WARN,
                 "the module wrote more than 64 KB to its output; the rest of it "
                 "is left out");
         }
@@ -178,176 +180,197 @@ static void take_output(struct link *link, const char *data, size_t len)
 }
 
 /* Reads one piece; false when there is none now, or none will come. */
-static bool read_output(struct link *link)
+static bool read_output(struct worker *worker)
 {
     char data[16384];
     ssize_t got;
 
-    if (link->output < 0)
+    if (worker->output < 0)
         return false;
-    got = read(link->output, data, sizeof data);
+    got = read(worker->output, data, sizeof data);
     if (got > 0)
-        take_output(link, data, (size_t)got);
+        take_output(worker, data, (size_t)got);
     else if (got == 0 || (errno != EINTR && errno != EAGAIN))
-        close_fd(&link->output);
+        close_fd(&worker->output);
     return got > 0;
 }
 
 /* --- frames --------------------------------------------------------------------- */
 
-static void take_event(struct link *link, const struct frame *frame)
+static void take_event(struct worker *worker, const struct frame *frame)
 {
     struct mighost_event event;
 
-    if (wire_get_event(frame, &event) && link->job->listener)
-        link->job->listener(&event, link->job->user);
+    if (wire_get_event(frame, &event) && worker->job->listener)
+        worker->job->listener(&event, worker->job->user);
 }
 
-static void take_frame(struct link *link, const struct frame *frame)
+static void take_frame(struct worker *worker, const struct frame *frame)
 {
-    struct worker_report *report = &link->report;
+    struct worker_report *report = &worker->report;
 
     switch (frame->type) {
     case FRAME_STARTED:
-        if (!report->started && link->job->timeout_ms > 0)
-            link->deadline_ms = clock_mono_ms() + link->job->timeout_ms;
+        if (!report->started && worker->job->timeout_ms > 0)
+            worker->deadline_ms = clock_mono_ms() + worker->job->timeout_ms;
         report->started = true;
         break;
-    case FRAME_EVENT: take_event(link, frame); break;
+    case FRAME_EVENT: take_event(worker, frame); break;
     case FRAME_RESULT:
         report->reported = wire_get_result(frame, &report->result);
-        link->deadline_ms = 0;
-        if (!link->kill_at_ms)
-            link->kill_at_ms = clock_mono_ms() + CLOSING_MS;
+        worker->deadline_ms = 0;
+        if (!worker->kill_at_ms)
+            worker->kill_at_ms = clock_mono_ms() + CLOSING_MS;
         break;
     case FRAME_STACK:
         if (!report->has_stack)
             report->has_stack = wire_get_stack(frame, &report->stack);
         break;
     case FRAME_JOB:
+    case FRAME_GO:
     case FRAME_TYPES: break;
     }
 }
 
-static mig_status read_control(struct link *link, bool *more, struct mig_err *err)
+static mig_status read_control(struct worker *worker, bool *more, struct mig_err *err)
 {
     char data[16384];
     struct frame frame;
     ssize_t got;
 
     *more = false;
-    if (link->control < 0)
+    if (worker->control < 0)
         return MIG_OK;
-    got = recv(link->control, data, sizeof data, MSG_DONTWAIT);
+    got = recv(worker->control, data, sizeof data, MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN))
-        close_fd(&link->control);
+        close_fd(&worker->control);
     if (got <= 0)
         return MIG_OK;
     *more = true;
-    MIG_TRY(frame_reader_feed(&link->reader, data, (size_t)got, err));
-    while (!link->report.reported && frame_reader_next(&link->reader, &frame))
-        take_frame(link, &frame);
+    MIG_TRY(frame_reader_feed(&worker->reader, data, (size_t)got, err));
+    while (!worker->report.reported && frame_reader_next(&worker->reader, &frame))
+        take_frame(worker, &frame);
     return MIG_OK;
 }
 
-static void send_job(struct link *link)
+static void send_outbox(struct worker *worker)
 {
-    ssize_t sent = send(link->control, link->outbox.data + link->sent,
-                        link->outbox.len - link->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = send(worker->control, worker->outbox.data + worker->sent,
+                        worker->outbox.len - worker->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
     if (sent > 0)
-        link->sent += (size_t)sent;
+        worker->sent += (size_t)sent;
     else if (sent < 0 && errno != EINTR && errno != EAGAIN)
-        link->sent = link->outbox.len; /* it is gone; how, we shall hear */
-    if (link->sent == link->outbox.len)
-        buf_clear(&link->outbox); /* it holds the database's address */
+        worker->sent = worker->outbox.len; /* it is gone; how, we shall hear */
+    if (worker->sent < worker->outbox.len)
+        return;
+    buf_clear(&worker->outbox); /* it holds the database's address */
+    worker->sent = 0;
 }
 
 /* --- the loop --------------------------------------------------------------------- */
 
-static void stop(struct link *link, enum worker_stop reason, mig_status status)
+static void stop(struct worker *worker, enum worker_stop reason, mig_status status)
 {
-    if (link->report.stop != WORKER_NOT_STOPPED)
+    if (worker->report.stop != WORKER_NOT_STOPPED)
         return;
-    link->report.stop = reason;
-    link->report.stop_status = status;
-    link->kill_at_ms = clock_mono_ms() + GRACE_MS;
-    kill(-link->pid, SIGTERM);
+    worker->report.stop = reason;
+    worker->report.stop_status = status;
+    worker->kill_at_ms = clock_mono_ms() + GRACE_MS;
+    kill(-worker->pid, SIGTERM);
 }
 
-static void check_time(struct link *link)
+static void check_time(struct worker *worker)
 {
-    const struct worker_job *job = link->job;
+    const struct worker_job *job = worker->job;
     int64_t now_ms = clock_mono_ms();
     mig_status cancel =
-        job->cancelled && !link->report.reported ? job->cancelled(job->cancel_arg) : MIG_OK;
+        job->cancelled && !worker->report.reported ? job->cancelled(job->cancel_arg) : MIG_OK;
 
     if (cancel < 0)
-        stop(link, WORKER_CANCELLED, cancel);
-    if (link->deadline_ms && now_ms >= link->deadline_ms)
-        stop(link, WORKER_TIMED_OUT, MIG_E_TIMEOUT);
-    if (link->kill_at_ms && now_ms >= link->kill_at_ms) {
-        link->report.killed = true;
-        kill(-link->pid, SIGKILL);
+        stop(worker, WORKER_CANCELLED, cancel);
+    if (worker->deadline_ms && now_ms >= worker->deadline_ms)
+        stop(worker, WORKER_TIMED_OUT, MIG_E_TIMEOUT);
+    if (worker->kill_at_ms && now_ms >= worker->kill_at_ms) {
+        worker->report.killed = true;
+        kill(-worker->pid, SIGKILL);
     }
 }
 
-static int wait_ms(const struct link *link)
+static int wait_ms(const struct worker *worker)
 {
     int64_t now_ms = clock_mono_ms();
-    int64_t wait = link->pidfd < 0 ? NO_PIDFD_POLL_MS : CANCEL_POLL_MS;
+    int64_t wait = worker->pidfd < 0 ? NO_PIDFD_POLL_MS : CANCEL_POLL_MS;
 
-    if (link->deadline_ms && link->deadline_ms - now_ms < wait)
-        wait = link->deadline_ms - now_ms;
-    if (link->kill_at_ms && link->kill_at_ms - now_ms < wait)
-        wait = link->kill_at_ms - now_ms;
+    if (worker->deadline_ms && worker->deadline_ms - now_ms < wait)
+        wait = worker->deadline_ms - now_ms;
+    if (worker->kill_at_ms && worker->kill_at_ms - now_ms < wait)
+        wait = worker->kill_at_ms - now_ms;
     return wait > 0 ? (int)wait : 0;
 }
 
-static bool has_ended(const struct link *link)
+static bool has_ended(const struct worker *worker)
 {
     siginfo_t info = {0};
 
-    if (waitid(P_PID, (id_t)link->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+    if (waitid(P_PID, (id_t)worker->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
         return errno == ECHILD;
-    return info.si_pid == link->pid;
+    return info.si_pid == worker->pid;
 }
 
-static mig_status supervise(struct link *link, struct mig_err *err)
+static mig_status supervise(struct worker *worker, struct mig_err *err)
 {
     bool more;
 
-    while (!has_ended(link)) {
-        short wanted = link->sent < link->outbox.len ? POLLIN | POLLOUT : POLLIN;
-        struct pollfd fds[] = {{.fd = link->control, .events = wanted},
-                               {.fd = link->output, .events = POLLIN},
-                               {.fd = link->pidfd, .events = POLLIN}};
+    while (!has_ended(worker)) {
+        short wanted = worker->sent < worker->outbox.len ? POLLIN | POLLOUT : POLLIN;
+        struct pollfd fds[] = {{.fd = worker->control, .events = wanted},
+                               {.fd = worker->output, .events = POLLIN},
+                               {.fd = worker->pidfd, .events = POLLIN}};
 
-        if (poll(fds, sizeof fds / sizeof *fds, wait_ms(link)) < 0 && errno != EINTR)
+        if (poll(fds, sizeof fds / sizeof *fds, wait_ms(worker)) < 0 && errno != EINTR)
             return err_errno(err, MIG_E_INTERNAL, errno, "waiting for the worker failed");
         if (fds[0].revents & POLLOUT)
-            send_job(link);
-        MIG_TRY(read_control(link, &more, err));
-        read_output(link);
-        check_time(link);
+            send_outbox(worker);
+        MIG_TRY(read_control(worker, &more, err));
+        read_output(worker);
+        check_time(worker);
     }
     do
-        MIG_TRY(read_control(link, &more, err));
+        MIG_TRY(read_control(worker, &more, err));
     while (more);
-    while (link->output_bytes < MAX_OUTPUT && read_output(link))
+    while (worker->output_bytes < MAX_OUTPUT && read_output(worker))
         ;
-    end_line(link);
+    end_line(worker);
+    return MIG_OK;
+}
+mig_status worker_start(const struct worker_job *job, struct worker **out, struct mig_err *err)
+{
+    AUTO(worker) struct worker *worker = calloc(1, sizeof *worker);
+
+    if (!worker)
+        return err_nomem(err);
+    worker->job = job;
+    worker->pidfd = worker->control = worker->output = -1;
+    MIG_TRY(fill_outbox(worker, err));
+    MIG_TRY(spawn(worker, err));
+    send_outbox(worker);
+    *out = TAKE(worker);
     return MIG_OK;
 }
 
-mig_status worker_run(const struct worker_job *job, struct worker_end *end, struct mig_err *err)
+static mig_status add_go(struct worker *worker, struct mig_err *err)
 {
-    AUTO(link) struct link link = {.job = job, .pidfd = -1, .control = -1, .output = -1};
+    size_t begun = frame_begin(&worker->outbox, &worker->reader.token, FRAME_GO);
 
+    return frame_end(&worker->outbox, begun, err);
+}
+
+mig_status worker_run(struct worker *worker, struct worker_end *end, struct mig_err *err)
+{
     *end = (struct worker_end){0};
-    MIG_TRY(fill_outbox(&link, err));
-    MIG_TRY(start_worker(&link, err));
-    MIG_TRY(supervise(&link, err));
-    link.report.wait_status = reap(&link);
-    return worker_explain(job, &link.report, end, err);
+    MIG_TRY(add_go(worker, err));
+    MIG_TRY(supervise(worker, err));
+    worker->report.wait_status = reap(worker);
+    return worker_explain(worker->job, &worker->report, end, err);
 }

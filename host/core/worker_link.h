@@ -9,6 +9,7 @@
 #ifndef MIGHOST_WORKER_LINK_H
 #define MIGHOST_WORKER_LINK_H
 
+#include "auto.h"
 #include "err.h"
 #include <mighost.h>
 
@@ -44,16 +45,27 @@ struct worker_job {
 
 /* How the worker ended, apart from what it reported. */
 struct worker_end {
-    bool reported; /* a framed result arrived; its error is in `err` */
-    bool skipped;  /* it found that another host had done the migration */
+    bool reported;  /* a framed result arrived; its error is in `err` */
+    bool skipped;   /* it found that another host had done the migration */
+    bool confirmed; /* behind its COMMIT it read in the history that all is as it
+                       should be, and it ended as a worker ends */
     bool timed_out;
     int signal;           /* that ended it, or 0 */
     int exit_status;      /* when no signal ended it */
     char backtrace[4096]; /* symbolised, lines separated by \n; "" where none */
 };
 
-/* MIG_OK when the worker reported success. Otherwise `err` has the whole
- * sentence, backtrace included where it crashed (MIG_E_CRASHED). */
-mig_status worker_run(const struct worker_job *job, struct worker_end *end, struct mig_err *err);
+struct worker;
+
+/* Starts the process, which loads what it needs and then waits to be let go: it
+ * neither connects nor runs any of the module. `job` is borrowed until the end. */
+mig_status worker_start(const struct worker_job *job, struct worker **out, struct mig_err *err);
+/* Lets it go, and returns when it has ended: MIG_OK when it reported success.
+ * Otherwise `err` has the whole sentence, backtrace included where it crashed
+ * (MIG_E_CRASHED). The caller holds no connection any more. */
+mig_status worker_run(struct worker *worker, struct worker_end *end, struct mig_err *err);
+/* Ends what still runs. */
+void worker_free(struct worker *worker);
+AUTO_POINTER(worker, struct worker, worker_free)
 
 #endif

@@ -86,6 +86,7 @@ static const struct member EVENT[] = {
 struct flat_result {
     int64_t status;
     int64_t skipped;
+    int64_t confirmed;
     int64_t offset;
     const char *sqlstate;
     const char *where;
@@ -99,6 +100,7 @@ static const struct member RESULT[] = {
     TEXT(4, struct flat_result, sqlstate),
     TEXT(5, struct flat_result, where),
     TEXT(6, struct flat_result, message),
+    RANGE(7, struct flat_result, confirmed, 0, 1),
     END,
 };
 
@@ -267,6 +269,7 @@ mig_status wire_put_result(struct buf *out, const struct frame_token *token,
     const struct flat_result flat = {
         .status = result->err.status,
         .skipped = result->skipped,
+        .confirmed = result->confirmed,
         .offset = result->err.offset,
         .sqlstate = result->err.sqlstate,
         .where = result->err.where,
@@ -282,7 +285,7 @@ bool wire_get_result(const struct frame *frame, struct wire_result *result)
 
     if (frame->type != FRAME_RESULT || !get(frame, RESULT, &flat, NULL) || flat.status > MIG_OK)
         return false;
-    *result = (struct wire_result){.skipped = flat.skipped};
+    *result = (struct wire_result){.skipped = flat.skipped, .confirmed = flat.confirmed};
     err_set(&result->err, (mig_status)flat.status, "%s", or_empty(flat.message));
     err_where(&result->err, "%s", or_empty(flat.where));
     snprintf(result->err.sqlstate, sizeof result->err.sqlstate, "%s", or_empty(flat.sqlstate));

@@ -20,6 +20,7 @@ enum { WIRE_FD_CONTROL = 3, WIRE_FD_MODULE = 4, WIRE_FD_END = 5 };
 
 struct wire_result {
     bool skipped;
+    bool confirmed;     /* by the history, read behind the COMMIT */
     struct mig_err err; /* status MIG_OK: it went well */
 };
 

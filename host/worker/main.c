@@ -8,8 +8,10 @@
  */
 #include "apply.h"
 #include "crash.h"
+#include "driver.h"
 #include "module.h"
 #include "session.h"
+#include "verdict.h"
 #include "worker_wire.h"
 
 #include <errno.h>
@@ -27,8 +29,8 @@
 
 struct worker {
     int control;
-    struct frame_reader reader; /* owns the texts of the job */
-    struct arena arena;
+    struct frame_reader reader;
+    struct arena arena; /* owns the texts of the job */
     struct worker_job job;
     struct buf outbox;
 };
@@ -115,22 +117,45 @@ static int lift_control(void)
     return fd;
 }
 
-static mig_status receive_job(struct worker *worker, struct mig_err *err)
+static mig_status receive(struct worker *worker, struct frame *frame, struct mig_err *err)
 {
-    struct frame frame;
     char data[16384];
 
-    worker->reader.any_token = true;
-    while (!frame_reader_next(&worker->reader, &frame)) {
+    while (!frame_reader_next(&worker->reader, frame)) {
         ssize_t got = recv(worker->control, data, sizeof data, 0);
 
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return err_set(err, MIG_E_INTERNAL, "the worker was given no job");
+            return err_set(err, MIG_E_INTERNAL, "the worker heard nothing more from its host");
         MIG_TRY(frame_reader_feed(&worker->reader, data, (size_t)got, err));
     }
+    return MIG_OK;
+}
+
+/* Behind the job comes another frame, so that its bytes are copied. */
+static mig_status receive_job(struct worker *worker, struct mig_err *err)
+{
+    struct frame frame;
+
+    worker->reader.any_token = true;
+    MIG_TRY(receive(worker, &frame, err));
+    frame.body =
+        (unsigned char *)arena_strndup(&worker->arena, (const char *)frame.body, frame.len);
+    if (!frame.body)
+        return err_nomem(err);
     return wire_get_job(&frame, &worker->arena, &worker->job, err);
+}
+
+/* The host has closed its session: lock, history and work are ours now. */
+static mig_status wait_for_go(struct worker *worker, struct mig_err *err)
+{
+    struct frame frame;
+
+    MIG_TRY(receive(worker, &frame, err));
+    return frame.type == FRAME_GO
+               ? MIG_OK
+               : err_set(err, MIG_E_INTERNAL, "the worker was sent an unexpected message");
 }
 
 /* What a module allocates counts as data. The sanitizers reserve terabytes. */
@@ -206,24 +231,49 @@ static mig_status item_of(const struct worker_job *job, const struct mig_module 
                                         : MIG_OK;
 }
 
-static mig_status run_module(struct worker *worker, const struct session *session, bool *skipped,
-                             struct mig_err *err)
+/* What the host can believe without connecting itself: the row, read behind
+ * the COMMIT and still under the lock. */
+static bool confirm(const struct worker *worker, const struct session *session, uint64_t id,
+                    bool skipped)
+{
+    const struct worker_job *job = &worker->job;
+    struct mig_err ignored;
+    enum verdict verdict;
+
+    return verdict_read(session->history, id, job->direction, job->run_id, &verdict, &ignored) ==
+               MIG_OK &&
+           (verdict == VERDICT_DONE || (skipped && verdict == VERDICT_SKIPPED));
+}
+
+static mig_status run_module(struct worker *worker, const struct session *session,
+                             const struct note *note, struct wire_result *result)
 {
     const struct worker_job *job = &worker->job;
     struct apply_session apply = apply_session_of(worker, session);
     enum apply_outcome outcome = APPLY_DONE;
     struct module *module; /* never closed: its destructors are not to run */
     struct apply_item item;
-    struct note note;
+    struct mig_err *err = &result->err;
 
-    MIG_TRY(module_check(WIRE_FD_MODULE, job->file, job->libraries, &note, err));
     crash_expect_module();
     send_started(worker);
-    MIG_TRY(module_load(WIRE_FD_MODULE, job->file, &note, &module, err));
+    MIG_TRY(module_load(WIRE_FD_MODULE, job->file, note, &module, err));
     MIG_TRY(item_of(job, module->descriptor, &item, err));
     MIG_TRY(apply_migration(&apply, &item, &outcome, err));
-    *skipped = outcome == APPLY_SKIPPED;
+    result->skipped = outcome == APPLY_SKIPPED;
+    result->confirmed = confirm(worker, session, item.id, result->skipped);
     return MIG_OK;
+}
+
+/* All that can be done before the host's session is closed. */
+static mig_status prepare(struct worker *worker, struct session *session, struct note *note,
+                          struct mig_err *err)
+{
+    const struct worker_job *job = &worker->job;
+
+    MIG_TRY(module_check(WIRE_FD_MODULE, job->file, job->libraries, note, err));
+    MIG_TRY(driver_open(job->database, job->driver_dir, &session->plugin, err));
+    return wait_for_go(worker, err);
 }
 
 /* Reports before it closes the session: what was committed stays so, whatever
@@ -232,11 +282,14 @@ static int work(struct worker *worker, struct wire_result *result)
 {
     const struct session_config config = session_config_of(worker);
     struct session session = {0};
-    mig_status status = session_open(&session, &config, SESSION_WRITE, &result->err);
+    struct note note;
+    mig_status status = prepare(worker, &session, &note, &result->err);
     bool told;
 
     if (status == MIG_OK)
-        status = run_module(worker, &session, &result->skipped, &result->err);
+        status = session_open(&session, &config, SESSION_WRITE, &result->err);
+    if (status == MIG_OK)
+        status = run_module(worker, &session, &note, result);
     if (status == MIG_OK)
         err_clear(&result->err);
     crash_done();

@@ -130,7 +130,7 @@ Test(worker_wire, an_event_out_of_range_is_refused)
 
 Test(worker_wire, a_result_comes_back)
 {
-    struct wire_result result = {.skipped = true};
+    struct wire_result result = {.skipped = true, .confirmed = true};
     AUTO(buf) struct buf bytes = {0};
     AUTO(frame_reader) struct frame_reader reader = {0};
     struct wire_result back;
@@ -145,6 +145,7 @@ Test(worker_wire, a_result_comes_back)
     frame = read_frame(&reader, &bytes);
     cr_assert(wire_get_result(&frame, &back));
     cr_assert(back.skipped);
+    cr_assert(back.confirmed);
     cr_assert_eq(back.err.status, MIG_E_SQL);
     cr_assert_eq(back.err.offset, 17);
     cr_assert_str_eq(back.err.sqlstate, "42P01");
