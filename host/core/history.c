@@ -24,6 +24,7 @@ struct history {
     char schema[PREFIX_MAX + 1];
     char prefix[PREFIX_MAX + 1];
     int64_t next_number; /* of the log, under the lock; 0: not asked yet */
+    bool known;          /* the tables were seen, and are of our layout */
 };
 
 static const char *const layout_tables[] = {
@@ -314,7 +315,7 @@ static mig_status table_exists(struct history *history, const char *table, bool 
     return history->driver->table_exists(history->conn, history->schema, name, out, err);
 }
 
-static mig_status layout_check(struct history *history, struct mig_err *err)
+mig_status history_check(struct history *history, struct mig_err *err)
 {
     AUTO(query) struct query query = {0};
     long layout;
@@ -325,7 +326,8 @@ static mig_status layout_check(struct history *history, struct mig_err *err)
     if (status < 0)
         return status;
     layout = status == MIG_ROW ? strtol(query_text(&query, 0), NULL, 10) : 0;
-    if (layout == HISTORY_LAYOUT)
+    history->known = layout == HISTORY_LAYOUT;
+    if (history->known)
         return MIG_OK;
     return err_set(err, MIG_E_HISTORY,
                    "the history in %s has layout %ld, and this host (%s) knows layout %d: use the "
@@ -339,9 +341,13 @@ mig_status history_exists(struct history *history, bool *out, struct mig_err *er
     bool meta;
     bool rows;
 
+    if (history->known) {
+        *out = true;
+        return MIG_OK;
+    }
     MIG_TRY(table_exists(history, "meta", &meta, err));
     if (meta) {
-        MIG_TRY(layout_check(history, err));
+        MIG_TRY(history_check(history, err));
         *out = true;
         return MIG_OK;
     }

@@ -91,9 +91,12 @@ mig_status history_check_prefix(const char *prefix, struct mig_err *err);
 /* The beginning of our tables' names, for the driver's guard. */
 const char *history_prefix(const struct history *history);
 
-/* Whether the tables are there. MIG_E_HISTORY: they are of a newer host, or a
- * table of that name belongs to something else. */
+/* Whether the tables are there; seen once, they stay for this connection.
+ * MIG_E_HISTORY: they are of a newer host, or a table of that name belongs to
+ * something else. */
 mig_status history_exists(struct history *history, bool *out, struct mig_err *err);
+/* That tables which must be there are of our layout. */
+mig_status history_check(struct history *history, struct mig_err *err);
 /* Makes or upgrades the tables, in a transaction of its own. */
 mig_status history_create(struct history *history, struct mig_err *err);
 

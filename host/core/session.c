@@ -108,11 +108,13 @@ static mig_status connect_to(struct session *session, const struct session_confi
 }
 
 static mig_status ready(struct session *session, const struct session_config *config,
-                        struct mig_err *err)
+                        enum session_need need, struct mig_err *err)
 {
     bool exists;
 
     MIG_TRY(lock(session, config, err));
+    if (need == SESSION_WORK)
+        return history_check(session->history, err);
     MIG_TRY(history_exists(session->history, &exists, err));
     return exists ? MIG_OK : history_create(session->history, err);
 }
@@ -127,8 +129,8 @@ mig_status session_open(struct session *session, const struct session_config *co
     session->driver = session->plugin->api;
     MIG_TRY(connect_to(session, config, need, err));
     status = history_open(session->driver, session->conn, config->history, &session->history, err);
-    if (status == MIG_OK && need == SESSION_WRITE)
-        status = ready(session, config, err);
+    if (status == MIG_OK && need != SESSION_READ)
+        status = ready(session, config, need, err);
     if (status < 0)
         session_close(session);
     return status;

@@ -27,6 +27,7 @@ struct session_config {
 enum session_need {
     SESSION_READ,  /* to look only; a database that is not there is MIG_E_NOTFOUND */
     SESSION_WRITE, /* under the lock, history tables made where missing */
+    SESSION_WORK,  /* under the lock; the host has seen to the tables */
 };
 
 struct session {

@@ -287,7 +287,7 @@ static int work(struct worker *worker, struct wire_result *result)
     bool told;
 
     if (status == MIG_OK)
-        status = session_open(&session, &config, SESSION_WRITE, &result->err);
+        status = session_open(&session, &config, SESSION_WORK, &result->err);
     if (status == MIG_OK)
         status = run_module(worker, &session, &note, result);
     if (status == MIG_OK)

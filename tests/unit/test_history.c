@@ -106,6 +106,17 @@ Engines(history, a_layout_that_is_no_number_is_refused)
     expect_status(on, history_exists(on->history, &exists, &on->err), MIG_E_HISTORY);
 }
 
+Engines(history, tables_that_must_be_there_are_checked_without_being_looked_for)
+{
+    AUTO(history) struct history *other = NULL;
+
+    expect_status(on, history_check(on->history, &on->err), MIG_OK);
+    opened_exec(on, "UPDATE mighost_meta SET value = '2'");
+    expect_status(on, history_check(on->history, &on->err), MIG_E_HISTORY);
+    expect_status(on, history_open(on->driver, on->conn, "other", &other, &on->err), MIG_OK);
+    cr_assert_lt(history_check(other, &on->err), 0);
+}
+
 Engines(history, a_table_of_somebody_else_is_refused_and_left_alone)
 {
     AUTO(history) struct history *other = NULL;
