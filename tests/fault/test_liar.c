@@ -37,12 +37,17 @@ static const char *liar(bool confirms, int exit_status)
     return path;
 }
 
-static mig_status up_with(const char *url, const char *worker, struct mighost_result *result)
+typedef mig_status command(struct mighost *host, const struct mighost_options *options,
+                           struct mighost_result *result, struct mig_err *err);
+
+static mig_status call(command *what, const char *url, const char *bundle, const char *worker,
+                       bool all, struct mighost_result *result)
 {
+    struct mighost_options options = {.size = sizeof options, .all = all};
     struct mighost_config config = {
         .size = sizeof config,
         .database = url,
-        .bundle = test_format("%s/good_table", MIGHOST_FIXTURES),
+        .bundle = bundle,
         .worker = worker,
         .timeout_ms = 10000,
     };
@@ -50,9 +55,66 @@ static mig_status up_with(const char *url, const char *worker, struct mighost_re
     mig_status status;
 
     cr_assert_eq(mighost_open(&config, &host, &err), MIG_OK, "%s", err.message);
-    status = mighost_up(host, NULL, result, &err);
+    status = what(host, &options, result, &err);
     mighost_close(host);
     return status;
+}
+
+static const char *good_table(void)
+{
+    return test_format("%s/good_table", MIGHOST_FIXTURES);
+}
+
+static mig_status up_with(const char *url, const char *worker, struct mighost_result *result)
+{
+    return call(mighost_up, url, good_table(), worker, false, result);
+}
+
+/* SQL, a module, SQL. */
+static const char *mixed_bundle(void)
+{
+    const char *folder = test_folder();
+
+    test_write(folder, "20240501000000_before.up.sql", "CREATE TABLE before (id INT);");
+    test_write(folder, "20240501000000_before.down.sql", "DROP TABLE before;");
+    test_copy(test_format("%s/libmig_20240601000001.so", good_table()), folder,
+              "libmig_20240601000001.so");
+    test_write(folder, "20240701000000_behind.up.sql", "CREATE TABLE behind (id INT);");
+    test_write(folder, "20240701000000_behind.down.sql", "DROP TABLE behind;");
+    return folder;
+}
+
+static void goes_there_and_back(const char *url)
+{
+    struct mighost_result result = {.size = sizeof result};
+    const char *bundle = mixed_bundle();
+
+    cr_assert_eq(call(mighost_up, url, bundle, NULL, false, &result), MIG_OK, "%s", err.message);
+    cr_assert_eq(result.done, 3);
+    cr_assert_eq(result.applied, 3);
+    cr_assert_str_eq(result.current, "20240701000000");
+    cr_assert_eq(call(mighost_down, url, bundle, NULL, false, &result), MIG_OK, "%s", err.message);
+    cr_assert_str_eq(result.current, "20240601000001");
+    cr_assert_eq(call(mighost_down, url, bundle, NULL, false, &result), MIG_OK, "%s", err.message);
+    cr_assert_str_eq(result.current, "20240501000000");
+    cr_assert_eq(result.applied, 1);
+    cr_assert_eq(call(mighost_up, url, bundle, NULL, false, &result), MIG_OK, "%s", err.message);
+    cr_assert_eq(result.done, 2);
+    cr_assert_eq(result.applied, 3);
+    cr_assert_eq(call(mighost_down, url, test_folder(), NULL, true, &result), MIG_OK, "%s",
+                 err.message);
+    cr_assert_eq(result.done, 3);
+    cr_assert_str_eq(result.current, "");
+}
+
+Test(liar, modules_and_sql_take_turns_on_sqlite)
+{
+    goes_there_and_back(test_sqlite());
+}
+
+Test(liar, modules_and_sql_take_turns_on_postgres)
+{
+    goes_there_and_back(test_postgres());
 }
 
 Test(liar, success_without_a_look_at_the_history_is_not_believed)
