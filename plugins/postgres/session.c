@@ -10,14 +10,14 @@
 #include "words.h"
 
 /* In force in every session of ours; what a server lacks is left out. */
-#define SETTINGS(more)                                                      \
-    "SELECT pg_catalog.set_config(n, v, false) FROM (VALUES"                \
-    " ('standard_conforming_strings', 'on'), ('bytea_output', 'hex'),"      \
-    " ('DateStyle', 'ISO'), ('extra_float_digits', '1'),"                   \
-    " ('statement_timeout', '0'), ('lock_timeout', '0'),"                   \
-    " ('idle_in_transaction_session_timeout', '0'),"                        \
-    " ('idle_session_timeout', '0'), ('transaction_timeout', '0'),"         \
-    " ('default_transaction_isolation', 'read committed')" more ") s(n, v)" \
+#define SETTINGS(more)                                                         \
+    "SELECT pg_catalog.count(pg_catalog.set_config(n, v, false)) FROM (VALUES" \
+    " ('standard_conforming_strings', 'on'), ('bytea_output', 'hex'),"         \
+    " ('DateStyle', 'ISO'), ('extra_float_digits', '1'),"                      \
+    " ('statement_timeout', '0'), ('lock_timeout', '0'),"                      \
+    " ('idle_in_transaction_session_timeout', '0'),"                           \
+    " ('idle_session_timeout', '0'), ('transaction_timeout', '0'),"            \
+    " ('default_transaction_isolation', 'read committed')" more ") s(n, v)"    \
     " WHERE pg_catalog.current_setting(n, true) IS NOT NULL"
 
 /* The second lets the server notice soon that we died in the middle of a
