@@ -5,6 +5,7 @@
  * the library; one table says what each becomes. Knows no command.
  */
 #include "cli.h"
+#include "params.h"
 
 #include <string.h>
 
@@ -32,18 +33,6 @@ static void fill_times(const struct settings *settings, struct mighost_config *c
     }
 }
 
-/* The lists are read by the host while it is being opened. */
-static mig_status check_parameters(const char *const *params, struct mig_err *err)
-{
-    for (; *params; params++) {
-        const char *sign = strchr(*params, '=');
-
-        if (!sign || sign == *params)
-            return err_set(err, MIG_E_USAGE, "--set: a parameter is not KEY=VALUE");
-    }
-    return MIG_OK;
-}
-
 mig_status cli_open(struct cli *cli, struct mig_err *err)
 {
     struct settings *settings = &cli->settings;
@@ -53,16 +42,15 @@ mig_status cli_open(struct cli *cli, struct mig_err *err)
         .bundle = setting_text(settings, OPT_BUNDLE),
         .history = setting_text(settings, OPT_HISTORY),
         .driver_dir = setting_text(settings, OPT_DRIVERS),
-        .params = setting_list(settings, OPT_SET),
         .libraries = setting_list(settings, OPT_LIBRARY),
         .max_memory = (uint64_t)setting_number(settings, OPT_MAX_MEMORY),
         .listener = listener_hear,
         .user = &cli->listener,
     };
 
-    if (!config.params || !config.libraries)
+    if (!config.libraries)
         return err_nomem(err);
-    MIG_TRY(check_parameters(config.params, err));
+    MIG_TRY(params_read(settings, &config.params, err));
     fill_times(settings, &config);
     return mighost_open(&config, &cli->host, err);
 }

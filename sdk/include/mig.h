@@ -487,8 +487,8 @@ static inline mig_status mig_fail(struct mig_db *db, const char *format, ...)
     return MIG_E_FAILED;
 }
 
-/* The value given with `--set key=value`, valid for the call; NULL where none
- * was given. */
+/* The value given with `--set key=value`, or held by the file of `--set-file
+ * key=FILE` (for secrets), valid for the call; NULL where none was given. */
 static inline const char *mig_param(struct mig_db *db, const char *key)
 {
     return MIG_HAS(db->api, param) ? db->api->param(db, key) : NULL;

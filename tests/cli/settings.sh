@@ -89,6 +89,52 @@ printf '[default]\ndatabase = sqlite:%s/./././././././././././././././././././lo
 mkdir "$long"
 made long.db
 
+# A parameter out of a file: option, variable, mighost.ini. The value is the
+# file's text without its last line break, and shows up nowhere.
+printf '[default]\ndatabase = sqlite:params.db\nset-file = greeting=greeting.txt\n' >mighost.ini
+printf 'from = the file, secret\n' >greeting.txt
+printf 'of another file' >other.txt
+params=$MIGHOST_FIXTURES/good_params
+
+# greeted WANTED ARGUMENT...: what the module wrote with these options.
+greeted()
+{
+    local wanted=$1
+
+    shift
+    rm -f params.db*
+    run -m "$params" -v --events "$@" up
+    expect "up $* ($err)" "$(sqlite3 params.db 'SELECT greeting FROM good_params')" "$wanted"
+    expect "the value in output or database" "$(grep -c secret <<<"$out$err
+        $(sqlite3 params.db .dump | grep -v 'INTO good_params')")" 0
+}
+greeted 'from = the file, secret'
+greeted 'of another file' --set-file greeting=other.txt
+MIGHOST_SET_FILE=greeting=other.txt,unused=other.txt greeted 'of another file'
+rm mighost.ini
+greeted 'from = the file, secret' -d sqlite:params.db --set-file greeting=greeting.txt --set a=b
+
+# refused PATTERN ARGUMENT...: a fault of the configuration, found before anything runs.
+refused()
+{
+    local pattern=$1
+
+    shift
+    rm -f params.db*
+    run -m "$params" -d sqlite:params.db "$@" up
+    expect "up $*" "$code$out$(ls params.db 2>/dev/null)" 2
+    expect_match "up $*" "$err" "$pattern"
+}
+printf 'a\0b' >nul.txt
+head -c 65537 /dev/zero | tr '\0' x >large.txt
+refused '*--set-file: a parameter is not KEY=FILE*' --set-file greeting
+refused '*--set-file: a parameter is not KEY=FILE*' --set-file greeting=
+refused '*the parameter "greeting"*no-such.txt*' --set-file greeting=no-such.txt
+refused '*the parameter "greeting"*elsewhere*' --set-file greeting=elsewhere
+refused '*the parameter "greeting"*nul.txt holds a NUL*' --set-file greeting=nul.txt
+refused '*the parameter "greeting"*larger than 65536 bytes*' --set-file greeting=large.txt
+refused '*"greeting" is given twice*' --set greeting=x --set-file greeting=greeting.txt
+
 # No secret stays in the argument list.
 migration 2_b "CREATE TABLE b AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
     WHERE i < 100000000) SELECT count(*) AS c FROM n;"
