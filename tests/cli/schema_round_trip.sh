@@ -14,6 +14,10 @@ readonly USERS_MADE=20240126100000
 readonly NAMES_SPLIT=20240126125000
 readonly ROWS=25
 
+# What the one that encrypts asks for.
+printf '%064d\n' 7 >key
+export MIGHOST_SET_FILE=totp_key=$folder/key
+
 # The schema without our own tables.
 dump()
 {

@@ -1,0 +1,9 @@
+-- The shared secret of one-time passwords (RFC 6238), 20 bytes, which the
+-- application has to read: hashing it, as is done with passwords, will not do.
+CREATE TABLE user_totp (
+    user_id BIGINT NOT NULL PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    secret BLOB NOT NULL
+);
+
+-- Every user of today gets one; it counts from the first time it is shown.
+INSERT INTO user_totp (user_id, secret) SELECT id, randomblob(20) FROM users;
