@@ -3,8 +3,8 @@
 #
 # What a user outside this tree does: installs to a prefix, moves it elsewhere
 # (it has to be relocatable), builds a C module with find_package(mighost) and
-# mig_add_migration(), and runs it with the installed host. Then the same for
-# a program that embeds the host, found with pkg-config.
+# mig_add_migration(), and runs it with the installed host; tests it with the
+# test kit. Then a program that embeds the host, found with pkg-config.
 
 set -euo pipefail
 
@@ -34,6 +34,20 @@ mig_add_migration(20240301120000_create_notes C create_notes.c
 mig_add_migration(20240301130000_index_notes SQL
     20240301130000_index_notes.up.sql 20240301130000_index_notes.down.sql
     BUNDLE ${CMAKE_BINARY_DIR}/migrations)
+add_executable(test_notes test_notes.c)
+target_compile_definitions(test_notes PRIVATE BUNDLE="${CMAKE_BINARY_DIR}/migrations")
+target_link_libraries(test_notes PRIVATE mighost::testkit)
+TEXT
+cat >project/test_notes.c <<'TEXT'
+#include <mig/testkit.h>
+
+MIG_TEST(notes, need_a_body, BUNDLE)
+{
+    mig_assert_ok(test, mig_test_up(test, "20240301120000"));
+    mig_test_exec(test, "INSERT INTO notes (id, body) VALUES (1, 'a')");
+    mig_assert_rows(test, "SELECT id, body FROM notes", "1|a");
+    mig_assert_ok(test, mig_test_down(test, NULL));
+}
 TEXT
 cat >project/create_notes.c <<'TEXT'
 #include <mig.h>
@@ -53,7 +67,16 @@ TEXT
 echo 'CREATE INDEX notes_body ON notes (body);' >project/20240301130000_index_notes.up.sql
 echo 'DROP INDEX notes_body;' >project/20240301130000_index_notes.down.sql
 
-cmake -S project -B build -DCMAKE_PREFIX_PATH="$scratch/prefix" >configure.log 2>&1 ||
+# Built with sanitizers, the library needs a program that is, too.
+library=$(find prefix -name libmighost.so | head -n 1)
+[[ -n $library ]] || fail "no libmighost.so in the prefix"
+sanitize=()
+if [[ $(nm -D "$library") == *__asan_init* ]]; then
+    sanitize=("-fsanitize=address,undefined")
+fi
+
+cmake -S project -B build -DCMAKE_PREFIX_PATH="$scratch/prefix" \
+    -DCMAKE_EXE_LINKER_FLAGS="${sanitize[*]}" >configure.log 2>&1 ||
     fail "$(<configure.log)"
 cmake --build build >build.log 2>&1 || fail "$(<build.log)"
 
@@ -69,6 +92,7 @@ tables()
 
 export DATABASE_URL=sqlite:$scratch/app.db MIGHOST_BUNDLE=$scratch/build/migrations
 "$host" inspect "$module" || fail "inspect"
+build/test_notes >test.log 2>&1 || fail "the test of the module: $(<test.log)"
 "$host" up || fail "up"
 [[ $(tables) == 'notes notes_body' ]] || fail "after up there is: $(tables)"
 [[ $("$host" current) == 20240301130000 ]] || fail "current is $("$host" current)"
@@ -101,15 +125,9 @@ int main(void)
     return mighost_exit_code(status);
 }
 TEXT
-library=$(find prefix -name libmighost.so | head -n 1)
-[[ -n $library ]] || fail "no libmighost.so in the prefix"
 PKG_CONFIG_PATH=$(find "$scratch/prefix" -type d -name pkgconfig)
 export PKG_CONFIG_PATH
 compiler=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$MIGHOST_BUILD/CMakeCache.txt")
-sanitize=()
-if [[ $(nm -D "$library") == *__asan_init* ]]; then
-    sanitize=("-fsanitize=address,undefined")
-fi
 read -ra flags <<<"$(pkg-config --cflags --libs mighost)"
 "$compiler" -std=c17 "${sanitize[@]}" -DDATABASE="\"$DATABASE_URL\"" -DBUNDLE="\"$MIGHOST_BUNDLE\"" \
     embed.c -o embed "${flags[@]}" -Wl,-rpath,"$(dirname "$scratch/$library")" ||

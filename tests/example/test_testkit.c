@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The test kit itself: databases that are fresh, values as text, literals,
+ * parameters, logs, errors, and a module that runs within the test.
+ */
+#include <mig/testkit.h>
+
+static int verified; /* seen only where the module runs in this process */
+
+static mig_status make_words(struct mig_db *db)
+{
+    const char *language = mig_param(db, "language");
+
+    if (!language)
+        return mig_fail(db, "no language is given");
+    mig_log(db, MIG_INFO, "words of %s", language);
+    return mig_exec(db, "CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT, n BIGINT)");
+}
+
+static mig_status drop_words(struct mig_db *db)
+{
+    return mig_exec(db, "DROP TABLE words");
+}
+
+static mig_status check_words(struct mig_db *db)
+{
+    (void)db;
+    verified++;
+    return MIG_OK;
+}
+
+static const struct mig_module words = {
+    .size = sizeof words,
+    .abi_major = MIG_ABI_MAJOR,
+    .abi_minor = MIG_ABI_MINOR,
+    .id = "1",
+    .description = "words",
+    .up = make_words,
+    .down = drop_words,
+    .verify = check_words,
+};
+
+MIG_TEST(testkit, a_registered_module_runs_in_this_process, NULL)
+{
+    mig_test_register(test, &words);
+    mig_test_param(test, "language", "latin");
+    mig_assert_ok(test, mig_test_up(test, NULL));
+    cr_assert_eq(verified, 1);
+    cr_assert_str_eq(mig_test_log(test), "words of latin\n");
+    mig_assert_ok(test, mig_test_down(test, ""));
+    mig_assert_rows(test, "SELECT count(*) FROM mighost_history", "0");
+}
+
+MIG_TEST(testkit, a_failure_leaves_its_sentence_until_the_next_run, NULL)
+{
+    mig_test_register(test, &words);
+    mig_assert_fails(test, mig_test_up(test, NULL), "no language is given");
+    mig_test_param(test, "language", "latin");
+    mig_assert_ok(test, mig_test_up(test, NULL));
+    cr_assert_str_empty(mig_test_error(test));
+}
+
+MIG_TEST(testkit, a_parameter_can_be_changed_and_taken_away, NULL)
+{
+    mig_test_register(test, &words);
+    mig_test_param(test, "lang", "other");
+    mig_test_param(test, "language", "latin");
+    mig_test_param(test, "language", "greek");
+    mig_assert_ok(test, mig_test_up(test, NULL));
+    cr_assert_str_eq(mig_test_log(test), "words of greek\n");
+    mig_assert_ok(test, mig_test_down(test, NULL));
+    mig_test_param(test, "language", NULL);
+    mig_assert_fails(test, mig_test_up(test, NULL), "no language is given");
+}
+
+MIG_TEST(testkit, values_of_every_type_are_text, NULL)
+{
+    mig_assert_rows(test, "SELECT 1, 'a|b', NULL, 2.5", "1|a|b|NULL|2.5");
+    cr_assert_str_eq(mig_test_rows(test, "SELECT %s", mig_test_bytes(test, "\0\xFF", 2)), "00ff");
+    cr_assert_str_eq(mig_test_rows(test, "SELECT length(%s)", mig_test_bytes(test, "", 0)), "0");
+    mig_assert_rows(test, "SELECT 1 WHERE 1 = 0", "");
+    mig_assert_rows(test, "SELECT 1 UNION ALL SELECT 2", "1\n2");
+}
+
+MIG_TEST(testkit, a_text_is_a_literal_whatever_is_in_it, NULL)
+{
+    cr_assert_str_eq(mig_test_rows(test, "SELECT %s", mig_test_text(test, "it's \\ \"%s\"")),
+                     "it's \\ \"%s\"");
+}
+
+MIG_TEST(testkit, what_a_test_writes_stays, NULL)
+{
+    mig_test_exec(test, "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)");
+    mig_test_exec(test, "INSERT INTO t VALUES (%d)", 2);
+    mig_assert_rows(test, "SELECT count(*), sum(a) FROM t", "2|3");
+}
+
+MIG_TEST(testkit, each_test_has_a_database_of_its_own, NULL)
+{
+    struct mig_test *other = mig_test_open(mig_test_engine(test), NULL);
+
+    mig_test_exec(test, "CREATE TABLE t (a INTEGER)");
+    mig_test_exec(other, "CREATE TABLE t (a INTEGER)");
+    cr_assert(strcmp(mig_test_url(test), mig_test_url(other)) != 0);
+    mig_test_close(other);
+    mig_assert_rows(test, "SELECT count(*) FROM t", "0");
+}
