@@ -133,7 +133,7 @@ MIG_TEST(totp, a_secret_moved_to_another_row_does_not_open, BUNDLE)
     mig_assert_fails(test, mig_test_down(test, TOTP_MADE), "does not open the secret of user 1");
 }
 
-/* A row that the up finds sealed is left; the up of it is where verify() runs. */
+/* The trigger stands for whatever writes between the transform and verify(). */
 MIG_TEST(totp, verify_finds_what_was_tampered_with, BUNDLE)
 {
     const char *sealed;
@@ -153,6 +153,30 @@ MIG_TEST(totp, verify_finds_what_was_tampered_with, BUNDLE)
                         " FOR EACH ROW EXECUTE FUNCTION meddle()",
                   sealed);
     mig_assert_fails(test, mig_test_up(test, TOTP_ENCRYPTED), "does not open the secret of user 1");
+}
+
+/* As an application that knows the new format leaves it, or a run that was cut off. */
+MIG_TEST(totp, what_is_sealed_already_stays_and_no_second_key_comes_in, BUNDLE)
+{
+    const char *sealed;
+
+    two_secrets(test);
+    mig_assert_ok(test, mig_test_up(test, TOTP_ENCRYPTED));
+    sealed = mig_test_rows(test, "SELECT secret FROM user_totp WHERE user_id = 1");
+    mig_assert_ok(test, mig_test_down(test, TOTP_MADE));
+    mig_test_exec(test,
+                  strcmp(mig_test_engine(test), "sqlite") == 0
+                      ? "UPDATE user_totp SET secret = x'%s' WHERE user_id = 1"
+                      : "UPDATE user_totp SET secret = '\\x%s'::bytea WHERE user_id = 1",
+                  sealed);
+    mig_test_param(test, "totp_key", OTHER_KEY);
+    mig_assert_fails(test, mig_test_up(test, TOTP_ENCRYPTED), "does not open the secret of user 1");
+    mig_assert_rows(test, "SELECT secret FROM user_totp WHERE user_id = 2", SECRET_2_HEX);
+    mig_test_param(test, "totp_key", KEY);
+    mig_assert_ok(test, mig_test_up(test, TOTP_ENCRYPTED));
+    mig_assert_rows(test, "SELECT secret FROM user_totp WHERE user_id = 1", sealed);
+    mig_assert_ok(test, mig_test_down(test, TOTP_MADE));
+    mig_assert_rows(test, THE_SECRETS, SECRET_1_HEX "\n" SECRET_2_HEX);
 }
 
 MIG_TEST(totp, a_secret_of_another_size_is_refused, BUNDLE)

@@ -83,6 +83,26 @@ MIG_TEST(widen, what_is_neither_layout_is_refused_with_the_reason, BUNDLE)
                     V1_DEFAULT_HEX "\n" V1_DEFAULT_HEX);
 }
 
+/* The trigger stands for an application that still writes layout 1. */
+MIG_TEST(widen, verify_finds_what_is_written_in_layout_1_meanwhile, BUNDLE)
+{
+    const char *layout_1 = mig_test_bytes(test, V1_EDGES, sizeof V1_EDGES);
+
+    history_with_users(test, SETTINGS_MADE, 2);
+    mig_test_exec(test,
+                  strcmp(mig_test_engine(test), "sqlite") == 0
+                      ? "CREATE TRIGGER meddle AFTER UPDATE ON user_settings WHEN NEW.user_id = 2"
+                        " BEGIN UPDATE user_settings SET settings = %s WHERE user_id = 2; END"
+                      : "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS "
+                        "$$ BEGIN IF NEW.user_id = 2 THEN NEW.settings = %s; END IF;"
+                        " RETURN NEW; END $$;"
+                        "CREATE TRIGGER meddle BEFORE UPDATE ON user_settings"
+                        " FOR EACH ROW EXECUTE FUNCTION meddle()",
+                  layout_1);
+    mig_assert_fails(test, mig_test_up(test, SETTINGS_WIDENED),
+                     "the settings of user 2 have layout 1");
+}
+
 MIG_TEST(widen, the_way_back_refuses_what_layout_1_cannot_hold, BUNDLE)
 {
     history_with_users(test, SETTINGS_WIDENED, 1);
