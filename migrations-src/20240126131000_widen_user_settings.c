@@ -61,6 +61,7 @@ static mig_status header_read(struct mig_db *db, const unsigned char *bytes, siz
 {
     size_t wanted;
 
+    *out = (struct settings){0};
     if (!bytes || len < HEADER_SIZE)
         return mig_fail(db, "these settings are %zu bytes, too few for a header", len);
     if (bytes[0] != 'U' || bytes[1] != 'S')

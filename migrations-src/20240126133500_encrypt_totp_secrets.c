@@ -24,6 +24,7 @@
 enum {
     FORMAT = 1,
     KEY_SIZE = 32,
+    KEY_DIGITS = 64,
     NONCE_SIZE = 12,
     TAG_SIZE = 16,
     SECRET_SIZE = 20,
@@ -44,13 +45,12 @@ static void vault_close(struct vault *vault)
     EVP_CIPHER_CTX_free(vault->open);
 }
 
-static int hex_digit(char c)
+/* Of a character that is one. */
+static unsigned hex_digit(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+
+    return (unsigned)(strchr(digits, c) - digits) % 16;
 }
 
 /* The key out of the parameter. No message shows any of it. */
@@ -62,9 +62,9 @@ static mig_status key_read(struct mig_db *db, unsigned char key[KEY_SIZE])
         return mig_fail(db,
                         "the key is missing: give --set-file totp_key=FILE, a file that holds "
                         "%d hex digits, such as `openssl rand -hex %d` writes",
-                        2 * KEY_SIZE, KEY_SIZE);
-    if (strlen(hex) != 2 * KEY_SIZE || strspn(hex, "0123456789abcdefABCDEF") != 2 * KEY_SIZE)
-        return mig_fail(db, "totp_key is not %d hex digits", 2 * KEY_SIZE);
+                        KEY_DIGITS, KEY_SIZE);
+    if (strlen(hex) != KEY_DIGITS || strspn(hex, "0123456789abcdefABCDEF") != KEY_DIGITS)
+        return mig_fail(db, "totp_key is not %d hex digits", KEY_DIGITS);
     for (size_t i = 0; i < KEY_SIZE; i++)
         key[i] = (unsigned char)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
     return MIG_OK;

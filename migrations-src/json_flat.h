@@ -196,7 +196,7 @@ static inline bool json_string(struct json *json, char *out, size_t size, size_t
         return json_fail(json, "a string is missing");
     while (json_peek(json) != '"') {
         unsigned char bytes[4];
-        size_t len;
+        size_t len = 0;
 
         if (!json_character(json, bytes, &len))
             return false;

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define VALUE_MAX (64 * 1024) /* a key, a certificate, a list; nothing that is data */
+#define VALUE_MAX 65536 /* bytes: a key, a certificate, a list; nothing that is data */
 
 /* `least`: characters that must stand behind the sign. */
 static mig_status check_form(const struct texts *params, size_t least, const char *complaint,

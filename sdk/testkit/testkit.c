@@ -73,6 +73,13 @@ static char *text_new(struct mig_test *test, size_t size)
     return text->data;
 }
 
+static char *text_copy(struct mig_test *test, const char *text)
+{
+    size_t size = strlen(text) + 1;
+
+    return memcpy(text_new(test, size), text, size);
+}
+
 static const char *text_vformat(struct mig_test *test, const char *format, va_list args)
 {
     va_list again;
@@ -140,14 +147,20 @@ static const char *server(void)
 }
 
 /* One statement on the server, by psql. */
-static bool server_run(const char *sql)
+static bool server_run(struct mig_test *test, const char *sql)
 {
     extern char **environ;
-    const char *const argv[] = {"psql", "-qX", "-d", server(), "-c", sql, NULL};
+    char *argv[] = {text_copy(test, "psql"),
+                    text_copy(test, "-qX"),
+                    text_copy(test, "-d"),
+                    text_copy(test, server()),
+                    text_copy(test, "-c"),
+                    text_copy(test, sql),
+                    NULL};
     pid_t child;
     int status;
 
-    if (posix_spawnp(&child, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0)
+    if (posix_spawnp(&child, argv[0], NULL, NULL, argv, environ) != 0)
         return false;
     while (waitpid(child, &status, 0) < 0)
         if (errno != EINTR)
@@ -166,7 +179,7 @@ static void make_on_server(struct mig_test *test)
         cr_assert_fail(SERVER_VARIABLE " names no database");
     test->url = text_format(test, "%.*s/%s", (int)(slash - url), url, name);
     if (!server_run(
-            text_format(test, "CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8'", name)))
+            test, text_format(test, "CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8'", name)))
         cr_assert_fail("psql cannot make the database %s on " SERVER_VARIABLE, name);
     test->database = name;
 }
@@ -175,9 +188,8 @@ static void make_folder(struct mig_test *test)
 {
     const char *parent = getenv("TMPDIR");
     const char *form = text_format(test, "%s/mig_test_XXXXXX", parent && *parent ? parent : "/tmp");
-    char *folder = text_new(test, strlen(form) + 1);
+    char *folder = text_copy(test, form);
 
-    memcpy(folder, form, strlen(form) + 1);
     if (!mkdtemp(folder))
         cr_assert_fail("no folder like %s: %s", form, strerror(errno));
     test->folder = folder;
@@ -190,7 +202,7 @@ static void test_remove(struct mig_test *test)
 {
     if (test->owner == getpid()) {
         if (test->database &&
-            !server_run(text_format(test, "DROP DATABASE %s WITH (FORCE)", test->database)))
+            !server_run(test, text_format(test, "DROP DATABASE %s WITH (FORCE)", test->database)))
             fprintf(stderr, "the database %s stays behind\n", test->database);
         if (test->folder)
             nftw(test->folder, remove_entry, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
@@ -224,9 +236,9 @@ struct mig_test *mig_test_open(const char *engine, const char *bundle)
     test->next = open_tests;
     open_tests = test;
     lines_add_text(&test->log, "");
-    test->engine = text_format(test, "%s", engine);
+    test->engine = text_copy(test, engine);
     make_folder(test);
-    test->bundle = bundle ? text_format(test, "%s", bundle) : test->empty;
+    test->bundle = bundle ? text_copy(test, bundle) : test->empty;
     if (strcmp(engine, "postgres") == 0)
         make_on_server(test);
     else if (strcmp(engine, "sqlite") == 0)
@@ -473,7 +485,7 @@ const char *mig_test_rows(struct mig_test *test, const char *format, ...)
     sql = text_vformat(test, format, args);
     va_end(args);
     statement_run(test, sql, &rows);
-    kept = text_format(test, "%s", rows.data ? rows.data : "");
+    kept = text_copy(test, rows.data ? rows.data : "");
     free(rows.data);
     return kept;
 }

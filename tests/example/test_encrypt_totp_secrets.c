@@ -84,7 +84,7 @@ MIG_TEST(totp, a_missing_key_is_refused_before_anything_runs, BUNDLE)
 
 MIG_TEST(totp, a_key_that_is_none_is_refused_and_not_shown, BUNDLE)
 {
-    static const char *const keys[] = {"", "00", KEY "0", "x" KEY};
+    static const char *const keys[] = {"", "00", KEY "0", ("x" KEY)};
 
     two_secrets(test);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
