@@ -28,7 +28,7 @@ mkdir project
 cat >project/CMakeLists.txt <<'TEXT'
 cmake_minimum_required(VERSION 3.25)
 project(outside C)
-find_package(mighost REQUIRED)
+find_package(mighost REQUIRED COMPONENTS testkit)
 mig_add_migration(20240301120000_create_notes C create_notes.c
     BUNDLE ${CMAKE_BINARY_DIR}/migrations)
 mig_add_migration(20240301130000_index_notes SQL
