@@ -9,9 +9,11 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "columns.h"
 #include "db.h"
 #include "durable.h"
 #include "fs.h"
+#include "load.h"
 #include "script.h"
 #include "sha256.h"
 #include "transform.h"
@@ -347,8 +349,9 @@ static mig_status call_module(struct work *work, mig_entry entry, enum mig_mode 
         .step_begin = durable ? step_begin : NULL,
         .step_end = durable ? step_end : NULL,
         .transform = run_transform,
-        .row_get = transform_row_get,
-        .row_set = transform_row_set,
+        .row_get = row_get,
+        .row_set = row_set,
+        .load = load_run,
         .ctx = work,
     };
     AUTO(free) struct db *db = calloc(1, sizeof *db);

@@ -114,7 +114,7 @@ bool db_guard(struct db *db, bool on)
     return was;
 }
 
-/* Steps: exec and transform. */
+/* Steps: exec, transform and load. */
 
 static mig_status begin_step(struct db *db, const char *kind, const char *text, bool *skip)
 {
@@ -185,10 +185,11 @@ static mig_status api_exec(struct mig_db *handle, const char *sql)
         return status;
     if (!sql)
         return misuse(db, MIG_E_MISUSE, "mig_exec() was given no SQL text");
-    if (db->in_transform)
+    if (db->callback)
         return misuse(db, MIG_E_MISUSE,
-                      "mig_exec() was called in a transform's callback, where a batch may run "
-                      "more than once: set columns there, and write before or after it");
+                      "mig_exec() was called in a %s's callback, where nothing may be written: "
+                      "set columns there, and write before or after it",
+                      db->callback);
     len = strlen(sql);
     status = db_sql_check(sql, len, db->config.driver->lexis, &err);
     if (status < 0)
@@ -208,6 +209,13 @@ static void describe(const struct mig_transform *spec, struct buf *out)
         buf_printf(out, "%s%s", i ? "\n" : "", parts[i] ? parts[i] : "");
 }
 
+static mig_status not_in_callback(struct db *db, const char *call)
+{
+    if (!db->callback)
+        return MIG_OK;
+    return misuse(db, MIG_E_MISUSE, "%s() was called in a %s's callback", call, db->callback);
+}
+
 static mig_status check_transform(struct db *db, const struct mig_transform *spec)
 {
     if (!db->config.transform)
@@ -217,10 +225,7 @@ static mig_status check_transform(struct db *db, const struct mig_transform *spe
                       "mig_transform() needs a struct mig_transform with its size set");
     if (!spec->table || !spec->read || !spec->write || !spec->map)
         return misuse(db, MIG_E_MISUSE, "mig_transform() needs table, read, write and map");
-    if (db->in_transform)
-        return misuse(db, MIG_E_MISUSE,
-                      "mig_transform() was called in another transform's callback");
-    return MIG_OK;
+    return not_in_callback(db, "mig_transform");
 }
 
 static mig_status run_transform(struct db *db, const struct mig_transform *spec)
@@ -230,9 +235,9 @@ static mig_status run_transform(struct db *db, const struct mig_transform *spec)
     bool guarded = db_guard(db, false);
 
     err_clear(&err);
-    db->in_transform = true;
+    db->callback = "transform";
     status = db->config.transform(db, spec, &err);
-    db->in_transform = false;
+    db->callback = NULL;
     db_guard(db, guarded);
     return status < 0 ? db_failed(db, &err) : MIG_OK;
 }
@@ -258,6 +263,56 @@ static mig_status api_transform(struct mig_db *handle, const struct mig_transfor
     return end_step(db, run_transform(db, spec));
 }
 
+static mig_status check_load(struct db *db, const struct mig_load *spec)
+{
+    if (!db->config.load)
+        return misuse(db, MIG_E_UNSUPPORTED, "mig_load() is not available here");
+    if (!spec || spec->size < offsetof(struct mig_load, batch))
+        return misuse(db, MIG_E_MISUSE, "mig_load() needs a struct mig_load with its size set");
+    if (!spec->table || !spec->columns || !spec->next)
+        return misuse(db, MIG_E_MISUSE, "mig_load() needs table, columns and next");
+    return not_in_callback(db, "mig_load");
+}
+
+/* Batches that went in before the failure are still there, so nothing may
+ * follow that would commit them. */
+static mig_status run_load(struct db *db, const struct mig_load *spec)
+{
+    struct mig_err err;
+    mig_status status;
+    int64_t rows = 0;
+
+    err_clear(&err);
+    db->callback = "load";
+    status = db->config.load(db, spec, &rows, &err);
+    db->callback = NULL;
+    if (status < 0)
+        return db->final = db_failed(db, &err);
+    db->changes = rows;
+    return went_well(db, MIG_OK);
+}
+
+static mig_status api_load(struct mig_db *handle, const struct mig_load *spec)
+{
+    struct db *db = db_of(handle);
+    AUTO(buf) struct buf text = {0};
+    struct mig_err err;
+    mig_status status = ready(db);
+    bool skip;
+
+    if (status >= 0)
+        status = check_load(db, spec);
+    if (status < 0)
+        return status;
+    buf_printf(&text, "%s\n%s", spec->table, spec->columns);
+    if (buf_check(&text, &err) < 0)
+        return db_failed(db, &err);
+    status = begin_step(db, "load", buf_text(&text), &skip);
+    if (status < 0 || skip)
+        return status;
+    return end_step(db, run_load(db, spec));
+}
+
 /* Statements. */
 
 static mig_status may_prepare(struct db *db, const char *sql, size_t len)
@@ -269,15 +324,16 @@ static mig_status may_prepare(struct db *db, const char *sql, size_t len)
         return db_failed(db, &err);
     if (db_sql_reads(sql, len, db->config.driver->lexis))
         return MIG_OK;
-    if (db->in_transform)
+    if (db->callback)
         return misuse(db, MIG_E_MISUSE,
-                      "a transform's callback may only read from the database: set columns of "
-                      "the row instead");
+                      "a %s's callback may only read from the database: set columns of the row "
+                      "instead",
+                      db->callback);
     if (db->config.mode == MIG_DURABLE)
         return misuse(db, MIG_E_MISUSE,
                       "in a durable migration a prepared statement may only read, because the "
-                      "journal cannot tell which of its rows were written: use mig_transform() "
-                      "or mig_exec()");
+                      "journal cannot tell which of its rows were written: use "
+                      "mig_transform(), mig_load() or mig_exec()");
     return MIG_OK;
 }
 
@@ -678,6 +734,7 @@ static const struct mig_api API = {
     .transform = api_transform,
     .row_get = api_row_get,
     .row_set = api_row_set,
+    .load = api_load,
 };
 
 void db_open(struct db *db, const struct db_config *config)

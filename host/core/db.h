@@ -3,7 +3,7 @@
  * The handle that a module's up() or down() is given: the API table over a
  * driver's connection. Checks what modules get wrong, keeps the reason of the
  * last failure, closes what a module leaves open. Steps of a durable
- * migration, and transforms, are its owner's, through the functions of the
+ * migration, transforms and loads are its owner's, through the functions of the
  * configuration. Begins and ends no transaction. Not thread-safe.
  */
 #ifndef MIGHOST_DB_H
@@ -29,8 +29,8 @@ struct db_config {
     void (*progress)(void *ctx, int64_t done, int64_t total);
     /* 0, or the status that ends every further call. */
     mig_status (*cancelled)(void *ctx);
-    /* Around each mig_exec() and mig_transform(), not within a callback. `kind`
-     * is "exec" or "transform"; `*skip`: it is done already, and step_end() is
+    /* Around each mig_exec(), mig_transform() and mig_load(), not within a callback.
+     * `kind` is "exec", "transform" or "load"; `*skip`: it is done already, and step_end() is
      * not called. Nor is it called after a failure: then the handle refuses
      * every further step, and undoing is the owner's. */
     mig_status (*step_begin)(void *ctx, const char *kind, const char *text, bool *skip,
@@ -40,6 +40,9 @@ struct db_config {
     mig_status (*transform)(struct db *db, const struct mig_transform *spec, struct mig_err *err);
     mig_status (*row_get)(const struct mig_row *row, int column, struct mig_value *out);
     mig_status (*row_set)(struct mig_row *row, int column, const struct mig_value *value);
+    /* The guard stays on. `*rows`: how many there are more. */
+    mig_status (*load)(struct db *db, const struct mig_load *spec, int64_t *rows,
+                       struct mig_err *err);
     void *ctx;
 };
 
@@ -52,7 +55,7 @@ struct db {
     bool err_is_old;         /* other calls have succeeded since */
     char fail[MIG_TEXT_MAX]; /* the module's own words, or "" */
     mig_status final;        /* negative: no further call is answered otherwise */
-    bool in_transform;
+    const char *callback; /* whose callback is running: "transform", "load", or NULL */
     bool guarded;
     int64_t changes;
     int64_t progress_done;

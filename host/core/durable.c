@@ -67,9 +67,10 @@ static bool begins_with(const char *text, size_t len, const char *words)
 static bool sets_session(const struct durable *durable, const char *text, size_t len)
 {
     const char *semicolon = memchr(text, ';', len);
+    bool sql = strcmp(durable->row.kind, "sql") == 0;
 
-    if (strcmp(durable->row.kind, "transform") == 0 ||
-        (strcmp(durable->row.kind, "sql") != 0 && semicolon && semicolon != text + len - 1))
+    if (!sql &&
+        (strcmp(durable->row.kind, "exec") != 0 || (semicolon && semicolon != text + len - 1)))
         return false;
     for (size_t i = 0; i < sizeof session_words / sizeof *session_words; i++)
         if (begins_with(text, len, session_words[i]))

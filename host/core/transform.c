@@ -8,11 +8,10 @@
  */
 #include "transform.h"
 
-#include "arena.h"
 #include "buf.h"
 #include "clock.h"
+#include "columns.h"
 #include "text.h"
-#include <ctype.h>
 #include <inttypes.h>
 
 #define PAGE_FIRST 1000
@@ -21,22 +20,7 @@
 #define PAGE_TARGET_MS 200 /* a batch should hold its locks about this long */
 #define COLUMNS_MAX 32
 #define REREADS_MAX 20 /* of a row that changes again and again */
-#define NAME_SIZE 200
-
-struct names {
-    size_t count;
-    const char *quoted[COLUMNS_MAX];
-};
-
-/* A row while its callback runs. */
-struct row {
-    struct mig_row base; /* what the callback holds; first */
-    const struct mig_value *reads;
-    struct mig_value *writes;
-    size_t count; /* columns of the one that is used */
-    struct arena *texts;
-    bool nomem;
-};
+#define CALLER "mig_transform"
 
 struct page {
     size_t rows;
@@ -53,7 +37,7 @@ struct loop {
     struct mig_conn *conn;
     const struct mig_transform *spec;
     struct arena names;
-    char table[2 * NAME_SIZE];
+    const char *table; /* quoted */
     struct names keys;
     struct names reads;
     struct names writes;
@@ -67,76 +51,18 @@ struct loop {
 
 /* --- names ------------------------------------------------------------------- */
 
-static mig_status quote_one(struct arena *arena, const char *name, size_t len, const char **out,
-                            struct mig_err *err)
-{
-    char plain[NAME_SIZE];
-    char quoted[2 * NAME_SIZE + 3];
-
-    if (len == 0 || len >= sizeof plain)
-        return err_set(err, MIG_E_MISUSE, "mig_transform: a column name is empty or too long");
-    if (name[0] == '"' && name[len - 1] == '"' && len > 2) {
-        *out = arena_strndup(arena, name, len); /* quoted by the author already */
-    } else {
-        memcpy(plain, name, len);
-        plain[len] = '\0';
-        mig_quote_identifier(plain, quoted, sizeof quoted);
-        *out = arena_strdup(arena, quoted);
-    }
-    return *out ? MIG_OK : err_nomem(err);
-}
-
-/* Splits "a, b" at its commas. */
-static mig_status names_parse(struct arena *arena, const char *list, struct names *out,
-                              struct mig_err *err)
-{
-    out->count = 0;
-    while (list && *list) {
-        size_t len = strcspn(list, ",");
-        const char *begin = list;
-        const char *end = list + len;
-
-        while (begin < end && isspace((unsigned char)*begin))
-            begin++;
-        while (end > begin && isspace((unsigned char)end[-1]))
-            end--;
-        if (out->count == COLUMNS_MAX)
-            return err_set(err, MIG_E_MISUSE, "mig_transform: more than %d columns", COLUMNS_MAX);
-        MIG_TRY(quote_one(arena, begin, (size_t)(end - begin), &out->quoted[out->count++], err));
-        list += len + (list[len] == ',');
-    }
-    return MIG_OK;
-}
-
-/* "schema.table" becomes "schema"."table". */
-static mig_status table_parse(struct loop *loop, struct mig_err *err)
-{
-    const char *name = loop->spec->table;
-    const char *dot = strchr(name, '.');
-    const char *schema = NULL;
-    const char *table;
-
-    if (dot)
-        MIG_TRY(quote_one(&loop->names, name, (size_t)(dot - name), &schema, err));
-    name = dot ? dot + 1 : name;
-    MIG_TRY(quote_one(&loop->names, name, strlen(name), &table, err));
-    snprintf(loop->table, sizeof loop->table, "%s%s%s", schema ? schema : "", schema ? "." : "",
-             table);
-    return MIG_OK;
-}
-
 static mig_status find_keys(struct loop *loop, struct mig_err *err)
 {
     char keys[COLUMNS_MAX * 64];
 
     if (loop->spec->key)
-        return names_parse(&loop->names, loop->spec->key, &loop->keys, err);
+        return names_parse(&loop->names, CALLER, loop->spec->key, COLUMNS_MAX, &loop->keys, err);
     MIG_TRY(loop->driver->primary_key(loop->conn, loop->table, keys, sizeof keys, err));
     if (!*keys)
         return err_set(err, MIG_E_MISUSE,
                        "mig_transform: table %s has no primary key: name a unique key in `.key`",
                        loop->spec->table);
-    return names_parse(&loop->names, keys, &loop->keys, err);
+    return names_parse(&loop->names, CALLER, keys, COLUMNS_MAX, &loop->keys, err);
 }
 
 static mig_status check_spec(const struct mig_transform *spec, struct mig_err *err)
@@ -154,10 +80,10 @@ static mig_status check_spec(const struct mig_transform *spec, struct mig_err *e
 static mig_status loop_prepare(struct loop *loop, struct mig_err *err)
 {
     MIG_TRY(check_spec(loop->spec, err));
-    MIG_TRY(table_parse(loop, err));
+    MIG_TRY(names_table(&loop->names, CALLER, loop->spec->table, &loop->table, err));
     MIG_TRY(find_keys(loop, err));
-    MIG_TRY(names_parse(&loop->names, loop->spec->read, &loop->reads, err));
-    MIG_TRY(names_parse(&loop->names, loop->spec->write, &loop->writes, err));
+    MIG_TRY(names_parse(&loop->names, CALLER, loop->spec->read, COLUMNS_MAX, &loop->reads, err));
+    MIG_TRY(names_parse(&loop->names, CALLER, loop->spec->write, COLUMNS_MAX, &loop->writes, err));
     if (loop->keys.count == 0 || loop->reads.count == 0 || loop->writes.count == 0)
         return err_set(err, MIG_E_MISUSE, "mig_transform: .key, .read or .write names no column");
     loop->page_rows = loop->spec->batch ? loop->spec->batch : PAGE_FIRST;
@@ -237,23 +163,13 @@ static mig_status cursor_read(struct loop *loop, const char *text, struct mig_er
     return MIG_OK;
 }
 
-static mig_status copy_value(struct arena *arena, const struct mig_value *from,
-                             struct mig_value *to, struct mig_err *err)
-{
-    *to = *from;
-    if (from->type != MIG_TEXT && from->type != MIG_BLOB)
-        return MIG_OK;
-    to->as.data = arena_strndup(arena, from->as.data, from->len);
-    return to->as.data ? MIG_OK : err_nomem(err);
-}
-
 static mig_status remember_last(struct loop *loop, const struct mig_value *keys,
                                 struct mig_err *err)
 {
     struct arena kept = {0};
 
     for (size_t i = 0; i < loop->keys.count; i++) {
-        mig_status status = copy_value(&kept, &keys[i], &loop->last[i], err);
+        mig_status status = value_copy(&kept, &keys[i], &loop->last[i], err);
 
         if (status < 0) {
             arena_clear(&kept);
@@ -365,7 +281,7 @@ static mig_status row_copy(const struct loop *loop, struct mig_cursor *cursor, s
         struct mig_value value;
 
         MIG_TRY(loop->driver->column(cursor, (int)i, &value, err));
-        MIG_TRY(copy_value(&page->texts, &value, to, err));
+        MIG_TRY(value_copy(&page->texts, &value, to, err));
     }
     return MIG_OK;
 }
@@ -388,34 +304,6 @@ static mig_status page_read(struct loop *loop, struct page *page, struct mig_err
 }
 
 /* --- the callback ------------------------------------------------------------------ */
-
-static struct row *row_of(const struct mig_row *row)
-{
-    return (struct row *)(void *)(uintptr_t)row;
-}
-
-mig_status transform_row_get(const struct mig_row *handle, int column, struct mig_value *out)
-{
-    const struct row *row = row_of(handle);
-
-    if (!row->reads || column < 0 || (size_t)column >= row->count)
-        return MIG_E_RANGE;
-    *out = row->reads[column];
-    return MIG_OK;
-}
-
-mig_status transform_row_set(struct mig_row *handle, int column, const struct mig_value *value)
-{
-    struct row *row = row_of(handle);
-    struct mig_err ignored;
-
-    if (!row->writes || column < 0 || (size_t)column >= row->count)
-        return MIG_E_RANGE;
-    if (copy_value(row->texts, value, &row->writes[column], &ignored) == MIG_OK)
-        return MIG_OK;
-    row->nomem = true;
-    return MIG_E_NOMEM;
-}
 
 static void key_text(const struct loop *loop, const struct mig_value *keys, struct buf *out)
 {

@@ -24,8 +24,4 @@ struct transform {
 
 mig_status transform_run(struct transform *transform, struct mig_err *err);
 
-/* The rows of a callback, for the API table. */
-mig_status transform_row_get(const struct mig_row *row, int column, struct mig_value *out);
-mig_status transform_row_set(struct mig_row *row, int column, const struct mig_value *value);
-
 #endif

@@ -7,7 +7,6 @@
  */
 #include "pg.h"
 
-#include <endian.h>
 #include <inttypes.h>
 
 struct batch_column {
@@ -133,77 +132,16 @@ static mig_status text_array(const struct mig_batch *batch, size_t column, Oid e
 
 /* ---- arrays as the server keeps them ---- */
 
-struct binary_kind {
-    Oid element;
-    enum mig_type type;
-    int width; /* bytes of an integer; 0: the value's own */
-};
-
-static const struct binary_kind binary_kinds[] = {
-    {OID_INT8, MIG_INT64, 8},    {OID_INT4, MIG_INT64, 4}, {OID_INT2, MIG_INT64, 2},
-    {OID_FLOAT8, MIG_DOUBLE, 8}, {OID_TEXT, MIG_TEXT, 0},  {OID_VARCHAR, MIG_TEXT, 0},
-    {OID_BPCHAR, MIG_TEXT, 0},   {OID_BYTEA, MIG_BLOB, 0},
-};
-
-static bool fits(const struct binary_kind *kind, const struct mig_value *value)
-{
-    int64_t half = kind->width == 4 ? INT64_C(1) << 31 : INT64_C(1) << 15;
-
-    if (value->type == MIG_NULL)
-        return true;
-    if (value->type != kind->type)
-        return false;
-    if (kind->type == MIG_TEXT)
-        return !value->len || !memchr(value->as.data, '\0', value->len);
-    return kind->type != MIG_INT64 || kind->width == 8 ||
-           (value->as.int64 >= -half && value->as.int64 < half);
-}
-
 /* How the column can go as it is, or NULL. */
-static const struct binary_kind *binary_kind(const struct mig_batch *batch, size_t column,
+static const struct binary_kind *column_kind(const struct mig_batch *batch, size_t column,
                                              Oid element)
 {
-    for (size_t i = 0; i < sizeof binary_kinds / sizeof *binary_kinds; i++) {
-        const struct binary_kind *kind = &binary_kinds[i];
-        size_t row = 0;
+    const struct binary_kind *kind = binary_kind(element);
 
-        if (kind->element != element)
-            continue;
-        while (row < batch->rows && fits(kind, value_at(batch, row, column)))
-            row++;
-        return row == batch->rows ? kind : NULL;
-    }
-    return NULL;
-}
-
-static void put_int32(struct text *text, int64_t number)
-{
-    uint32_t big = htobe32((uint32_t)number);
-
-    text_add(text, &big, sizeof big);
-}
-
-static void put_binary_value(struct text *text, const struct binary_kind *kind,
-                             const struct mig_value *value)
-{
-    uint64_t bits;
-
-    if (value->type == MIG_NULL) {
-        put_int32(text, -1);
-        return;
-    }
-    if (!kind->width) {
-        put_int32(text, (int64_t)value->len);
-        text_add(text, value->as.data, value->len);
-        return;
-    }
-    if (kind->type == MIG_DOUBLE)
-        memcpy(&bits, &value->as.real, sizeof bits);
-    else
-        bits = (uint64_t)value->as.int64;
-    put_int32(text, kind->width);
-    bits = htobe64(bits);
-    text_add(text, (const char *)&bits + sizeof bits - (size_t)kind->width, (size_t)kind->width);
+    for (size_t row = 0; kind && row < batch->rows; row++)
+        if (!binary_fits(kind, value_at(batch, row, column)))
+            return NULL;
+    return kind;
 }
 
 /* Dimensions, whether there are NULLs, element type; size and lower bound of
@@ -212,13 +150,13 @@ static mig_status binary_array(const struct mig_batch *batch, size_t column,
                                const struct binary_kind *kind, struct text *text,
                                struct mig_err *err)
 {
-    put_int32(text, 1);
-    put_int32(text, 1);
-    put_int32(text, (int64_t)kind->element);
-    put_int32(text, (int64_t)batch->rows);
-    put_int32(text, 1);
+    binary_int32(text, 1);
+    binary_int32(text, 1);
+    binary_int32(text, (int64_t)kind->type);
+    binary_int32(text, (int64_t)batch->rows);
+    binary_int32(text, 1);
     for (size_t row = 0; row < batch->rows; row++)
-        put_binary_value(text, kind, value_at(batch, row, column));
+        binary_put(text, kind, value_at(batch, row, column));
     return text->failed ? error_nomem(err) : MIG_OK;
 }
 
@@ -396,7 +334,7 @@ static bool arrays_init(struct arrays *arrays, size_t count)
 static mig_status array_fill(const struct mig_batch *batch, const struct batch_column *column,
                              size_t i, struct arrays *arrays, struct mig_err *err)
 {
-    const struct binary_kind *kind = binary_kind(batch, i, column->element);
+    const struct binary_kind *kind = column_kind(batch, i, column->element);
     struct text *text = &arrays->texts[i];
 
     if (kind)

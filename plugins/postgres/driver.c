@@ -57,4 +57,5 @@ const struct mig_driver mig_driver = {
     .settle = settle_statement,
     .update_batch = batch_update,
     .native = native_handle,
+    .insert_batch = copy_batch,
 };

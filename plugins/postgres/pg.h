@@ -307,6 +307,26 @@ mig_status settle_statement(struct mig_conn *conn, const char *sql, size_t len,
 mig_status settle_check_index(struct mig_conn *conn, const char *sql, size_t len,
                               struct mig_err *err);
 
+/* ---- binary.c: values in the server's own form ---- */
+
+struct binary_kind {
+    Oid type;
+    enum mig_type value;
+    int width; /* bytes of a number; 0: the value's own */
+};
+
+/* NULL: its form is not known here. */
+const struct binary_kind *binary_kind(Oid type);
+bool binary_fits(const struct binary_kind *kind, const struct mig_value *value);
+/* A field: its length, and the value, which fits. */
+void binary_put(struct text *out, const struct binary_kind *kind, const struct mig_value *value);
+void binary_int32(struct text *out, int64_t number);
+
+/* ---- copy.c ---- */
+
+mig_status copy_batch(struct mig_conn *conn, const struct mig_batch *batch, size_t *failed_row,
+                      struct mig_err *err);
+
 /* ---- batch.c ---- */
 
 mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bool *written,

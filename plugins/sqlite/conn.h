@@ -254,6 +254,11 @@ mig_status schema_table_exists(struct mig_conn *conn, const char *schema, const 
 mig_status schema_primary_key(struct mig_conn *conn, const char *table, char *out, size_t size,
                               struct mig_err *err);
 
+/* Whether inserting into the table does just that, and fails in one way: no
+ * triggers, no conflict clauses of its own. `table` is quoted already. */
+mig_status schema_is_plain(struct mig_conn *conn, const char *table, bool *out,
+                           struct mig_err *err);
+
 /* text.c */
 /* The first byte at or behind `text` that is neither blank nor comment. */
 const char *text_skip_blank(const char *text, const char *end);
@@ -267,6 +272,10 @@ mig_status text_settle(struct mig_conn *conn, const char *text, size_t len, enum
 mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bool *written,
                         struct mig_err *err);
 void batch_forget(struct mig_conn *conn);
+
+/* insert.c */
+mig_status insert_batch(struct mig_conn *conn, const struct mig_batch *batch, size_t *failed_row,
+                        struct mig_err *err);
 
 /* sweep.c */
 bool sweep_suits(const struct mig_batch *batch);

@@ -86,4 +86,5 @@ MIG_EXPORT const struct mig_driver mig_driver = {
     .settle = text_settle,
     .update_batch = batch_update,
     .native = conn_native,
+    .insert_batch = insert_batch,
 };

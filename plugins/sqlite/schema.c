@@ -154,20 +154,52 @@ static mig_status key_columns(struct mig_conn *conn, const char *schema, const c
     return status;
 }
 
+/* The two names of `"schema"."table"`; the schema is "main" unless given. */
+static void table_split(const char *table, char schema[NAME_SIZE], char name[NAME_SIZE])
+{
+    const char *rest = name_unquote(table, name);
+
+    snprintf(schema, NAME_SIZE, "%s", *rest == '.' ? name : "main");
+    if (*rest == '.')
+        name_unquote(rest + 1, name);
+}
+
+/* A temporary object of that name may hide the table or hold a trigger. */
+mig_status schema_is_plain(struct mig_conn *conn, const char *table, bool *out, struct mig_err *err)
+{
+    AUTO(stmt) sqlite3_stmt *stmt = NULL;
+    char schema[NAME_SIZE];
+    char name[NAME_SIZE];
+    mig_status status;
+    bool odd = true;
+    char *sql;
+
+    table_split(table, schema, name);
+    sql = sqlite3_mprintf("SELECT 1 FROM temp.sqlite_master WHERE tbl_name = ?1 COLLATE NOCASE "
+                          "UNION ALL SELECT 1 FROM \"%w\".sqlite_master "
+                          "WHERE tbl_name = ?1 COLLATE NOCASE AND (type IN ('trigger', 'view') "
+                          "OR (type = 'table' AND (sql LIKE '%%conflict%%' "
+                          "OR sql LIKE '%%without%%rowid%%' OR sql LIKE 'create virtual%%')))",
+                          schema);
+    if (!sql)
+        return fault_nomem(err);
+    status = ask(conn, sql, name, NULL, &stmt, &odd, err);
+    sqlite3_free(sql);
+    if (status == MIG_OK)
+        *out = !odd;
+    return status;
+}
+
 mig_status schema_primary_key(struct mig_conn *conn, const char *table, char *out, size_t size,
                               struct mig_err *err)
 {
-    char schema[NAME_SIZE] = "main";
+    char schema[NAME_SIZE];
     char name[NAME_SIZE];
     char key[4096] = "";
     char type[16] = "";
-    const char *rest = name_unquote(table, name);
     mig_status status = conn_ready(conn, err);
 
-    if (*rest == '.') {
-        memcpy(schema, name, sizeof schema);
-        name_unquote(rest + 1, name);
-    }
+    table_split(table, schema, name);
     if (status == MIG_OK)
         status = object_type(conn, schema, name, type, err);
     if (status != MIG_OK)

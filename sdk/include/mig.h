@@ -81,8 +81,8 @@ typedef int32_t mig_status;
 
 enum {
     MIG_OK = 0,     /* done; from mig_step(): no more rows */
-    MIG_ROW = 1,    /* from mig_step(): a row is ready */
-    MIG_SKIP = 2,   /* from a transform's callback: leave this row as it is */
+    MIG_ROW = 1,    /* from mig_step(): a row is ready; from a load's callback: a row is given */
+    MIG_SKIP = 2,   /* from a transform's or a load's callback: leave this row out */
     MIG_REJECT = 3, /* from a transform's callback: this row is bad */
 #define MIG_STATUS_ENUM(name, code, exit_code, text) name = (code),
     MIG_STATUS_MAP(MIG_STATUS_ENUM)
@@ -136,7 +136,7 @@ struct mig_stmt {
     struct mig_db *db;
 };
 
-/* A row in a transform's callback: read from `in`, write into `out`. */
+/* A row in a callback: read from `in`, write into `out`. */
 struct mig_row {
     struct mig_db *db;
 };
@@ -162,6 +162,32 @@ struct mig_transform {
     void *user;
     uint32_t batch;   /* rows a batch; 0: the host chooses */
     uint32_t workers; /* 0 or 1: one; more needs a thread-safe `map` */
+};
+
+/*
+ * A bulk load: `next` is called for one row after the other, sets the columns
+ * of `columns` in `out` (by their place, from 0; what it does not set is NULL)
+ * and returns
+ *     MIG_ROW    the row is given
+ *     MIG_SKIP   this one is left out
+ *     MIG_OK     there are no more
+ *     a failure  the load fails, with the reason of mig_fail()
+ * Rows go in by batches of bounded memory, the fastest way that the engine has.
+ *
+ * `next` may read from the database, also a stream of mig_query() that was
+ * opened before or by itself, and may not write. A load is one step: in mode
+ * durable it is committed whole, and where it was cut short its next run
+ * begins anew, so `next` must then begin anew as well: open its stream in its
+ * first call. (In mode none each batch is committed.) After a load that failed
+ * no other call is answered: the migration fails.
+ */
+struct mig_load {
+    uint32_t size;       /* sizeof(struct mig_load) */
+    const char *table;   /* "users", "app.users"; quoted by the host */
+    const char *columns; /* "id, email" */
+    mig_status (*next)(struct mig_row *out, void *user);
+    void *user;
+    uint32_t batch; /* at most so many rows a batch; 0: the host chooses */
 };
 
 /*
@@ -194,6 +220,7 @@ struct mig_api {
     mig_status (*transform)(struct mig_db *db, const struct mig_transform *spec);
     mig_status (*row_get)(const struct mig_row *row, int column, struct mig_value *out);
     mig_status (*row_set)(struct mig_row *row, int column, const struct mig_value *value);
+    mig_status (*load)(struct mig_db *db, const struct mig_load *spec);
 };
 
 #define MIG_HAS(api_, slot_) \
@@ -527,11 +554,19 @@ MIG_MUST_USE static inline mig_status mig_transform(struct mig_db *db,
 {
     return MIG_HAS(db->api, transform) ? db->api->transform(db, spec) : MIG_E_UNSUPPORTED;
 }
+
+/* Loads all rows that `next` gives. A failure names the table, the row (the
+ * number of the call of `next`, from 1) and, where the engine tells, the column.
+ * mig_changes() is then the number of rows. */
+MIG_MUST_USE static inline mig_status mig_load(struct mig_db *db, const struct mig_load *spec)
+{
+    return MIG_HAS(db->api, load) ? db->api->load(db, spec) : MIG_E_UNSUPPORTED;
+}
 #ifdef __cplusplus
 #pragma GCC diagnostic pop
 #endif
 
-/* A value of the row that the callback was given; data valid until it returns. */
+/* A value of the row that a transform's callback was given; data valid until it returns. */
 MIG_MUST_USE static inline mig_status mig_row_get(const struct mig_row *row, int column,
                                                   struct mig_value *out)
 {
@@ -568,7 +603,7 @@ static inline const void *mig_row_blob(const struct mig_row *row, int column, si
     return value.as.data;
 }
 
-/* Sets a written column; the value is copied. A column that the callback does
+/* Sets a column to write; the value is copied. A column that the callback does
  * not set becomes NULL. */
 MIG_MUST_USE static inline mig_status mig_row_set(struct mig_row *row, int column,
                                                   const struct mig_value *value)
@@ -598,6 +633,16 @@ MIG_MUST_USE static inline mig_status mig_set_int64(struct mig_row *row, int col
     memset(&value, 0, sizeof value);
     value.type = MIG_INT64;
     value.as.int64 = v;
+    return mig_row_set(row, column, &value);
+}
+
+MIG_MUST_USE static inline mig_status mig_set_double(struct mig_row *row, int column, double v)
+{
+    struct mig_value value;
+
+    memset(&value, 0, sizeof value);
+    value.type = MIG_DOUBLE;
+    value.as.real = v;
     return mig_row_set(row, column, &value);
 }
 

@@ -5,6 +5,7 @@
  * the application changes meanwhile. Each callback is a few lines above the
  * test that uses it. Speed is measured elsewhere.
  */
+#include "columns.h"
 #include "opened.h"
 #include "transform.h"
 
@@ -39,8 +40,8 @@ static void db_of_test(struct opened *on, struct db *db)
         .conn = on->conn,
         .protect = history_prefix(on->history),
         .mode = MIG_ATOMIC,
-        .row_get = transform_row_get,
-        .row_set = transform_row_set,
+        .row_get = row_get,
+        .row_set = row_set,
     };
 
     db_open(db, &config);

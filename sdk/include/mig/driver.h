@@ -101,7 +101,7 @@ enum mig_settled {
     MIG_SETTLED_UNKNOWN /* a person must look */
 };
 
-/* One batch of rows to write: UPDATE table SET writes = values WHERE keys = ...
+/* One batch of rows to write, for update_batch(): UPDATE table SET writes = values WHERE keys = ...
  * Names are quoted already. Arrays are row-major: row r, column c at
  * [r * columns + c]. Where `reads` is given, a row is written only if its
  * read columns still equal `olds` (NULL equal to NULL). */
@@ -207,6 +207,15 @@ struct mig_driver {
                                struct mig_err *err);
 
     void *(*native)(struct mig_conn *conn);
+
+    /* Inserts rows, the fastest way the engine has: `writes` and `news` of the
+     * batch; there are no keys and no reads. Inside an open transaction, which
+     * can only be rolled back after a failure; without one the batch is
+     * committed whole or not at all. `*failed_row`, on failure: the row that
+     * was refused, from 0, or batch->rows where the engine does not tell. Runs
+     * under the guard as a migration's own INSERT would. */
+    mig_status (*insert_batch)(struct mig_conn *conn, const struct mig_batch *batch,
+                               size_t *failed_row, struct mig_err *err);
 };
 
 extern MIG_EXPORT const struct mig_driver mig_driver;
