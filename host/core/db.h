@@ -55,7 +55,7 @@ struct db {
     bool err_is_old;         /* other calls have succeeded since */
     char fail[MIG_TEXT_MAX]; /* the module's own words, or "" */
     mig_status final;        /* negative: no further call is answered otherwise */
-    const char *callback; /* whose callback is running: "transform", "load", or NULL */
+    const char *callback;    /* whose callback is running: "transform", "load", or NULL */
     bool guarded;
     int64_t changes;
     int64_t progress_done;

@@ -198,7 +198,7 @@ struct mighost_attempts {
 struct mighost_step {
     int64_t number;
     const char *state; /* "started", "finished" */
-    const char *kind;  /* "sql", "exec", "transform" */
+    const char *kind;  /* "sql", "exec", "transform", "load" */
     const char *fingerprint;
     int64_t done; /* rows, for a transform */
 };

@@ -335,7 +335,9 @@ mig_status cursor_step(struct mig_cursor *cursor, struct mig_err *err)
     if (cursor->state == CURSOR_READY)
         status = start(cursor, err);
     else if (!cursor->stmt)
-        status = mig_err_set(err, MIG_E_MISUSE, "the session was reset while rows were read");
+        status = mig_err_set(err, MIG_E_MISUSE,
+                             "the session was reset while rows were read, as it was changed by a "
+                             "PRAGMA or a temporary table");
     if (status != MIG_OK)
         return status;
     stmt = cursor->stream.read ? cursor->stream.read : cursor->stmt;

@@ -261,6 +261,12 @@ MIG_MUST_USE static inline mig_status mig_prepare(struct mig_db *db, const char 
  * As mig_prepare(), for a SELECT that is read as a stream: memory stays
  * bounded whatever the number of rows, and the rows are those of the moment of
  * the first mig_step(), also while the module writes to the same table.
+ *
+ * In a durable migration a stream whose first mig_step() was between two steps
+ * is read on over the commits of later ones (the engine sets its rows aside on
+ * disk). One whose first mig_step() was inside a callback has to be read to its
+ * end there. On SQLite a stream ends, with MIG_E_MISUSE, where a step begins
+ * after a PRAGMA or a temporary table has changed the session.
  */
 MIG_MUST_USE static inline mig_status mig_query(struct mig_db *db, const char *sql,
                                                 struct mig_stmt **out)

@@ -357,6 +357,30 @@ Contract(a_stream_keeps_its_rows_while_the_table_is_written)
     rig_commit(rig);
 }
 
+Contract(a_stream_begun_outside_a_transaction_is_read_over_those_that_follow)
+{
+    struct mig_cursor *stream;
+    int64_t i;
+
+    rig_exec(rig, "CREATE TABLE t (id integer PRIMARY KEY);"
+                  "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                  "WHERE i < 500) SELECT i FROM n");
+    stream = rig_prepare(rig, "SELECT id FROM t ORDER BY id", MIG_PREPARE_STREAM);
+    for (i = 1; i <= 500; i++) {
+        cr_assert_eq(next_int(rig, stream), i);
+        if (i % 50)
+            continue;
+        rig_begin(rig);
+        rig_exec(rig, test_format("DELETE FROM t WHERE id > %d", (int)(500 - i)));
+        cr_assert_eq(next_int(rig, stream), ++i);
+        rig_commit(rig);
+        if (i == 451)
+            break;
+    }
+    rig->driver->finalize(stream);
+    cr_assert_str_eq(rig_rows(rig, "SELECT count(*) FROM t"), "50");
+}
+
 Contract(two_streams_run_side_by_side)
 {
     struct mig_cursor *first;
@@ -899,265 +923,6 @@ Contract(a_batch_that_breaks_a_constraint_fails)
     rig_begin(rig);
     rig_expect(rig, rig->driver->update_batch(rig->conn, &batch, written, &rig->err),
                MIG_E_CONSTRAINT);
-    rig->driver->rollback(rig->conn);
-}
-
-/* Inserting */
-
-static const char *const cols_ab[] = {"\"a\"", "\"b\""};
-
-static struct mig_batch insert_of(const char *table, const char *const *columns, size_t count,
-                                  size_t rows, const struct mig_value *values)
-{
-    return (struct mig_batch){
-        .size = sizeof(struct mig_batch),
-        .table = table,
-        .writes = columns,
-        .write_count = count,
-        .rows = rows,
-        .news = values,
-    };
-}
-
-static mig_status try_insert(struct rig *rig, const struct mig_batch *batch, size_t *failed_row)
-{
-    rig_begin(rig);
-    return rig->driver->insert_batch(rig->conn, batch, failed_row, &rig->err);
-}
-
-static void insert_rows(struct rig *rig, const struct mig_batch *batch)
-{
-    size_t failed_row = 0;
-
-    rig_expect(rig, try_insert(rig, batch, &failed_row), MIG_OK);
-    rig_commit(rig);
-    cr_assert_eq(rig->driver->changes(rig->conn), (int64_t)batch->rows);
-}
-
-/* Nothing of it is left behind. */
-static size_t fail_insert(struct rig *rig, const struct mig_batch *batch, mig_status wanted)
-{
-    size_t failed_row = 12345;
-
-    rig_expect(rig, try_insert(rig, batch, &failed_row), wanted);
-    rig->driver->rollback(rig->conn);
-    cr_assert(rig->err.message[0]);
-    return failed_row;
-}
-
-Contract(inserted_values_of_every_type_come_back)
-{
-    static const unsigned char bytes[] = {0, 1, 0xff, 0, '\'', '\\', 0x80};
-    static const char *const columns[] = {"\"low\"", "\"high\"", "\"real\"",
-                                          "\"bin\"", "\"none\"", "\"hollow\""};
-    const struct mig_value values[] = {
-        rig_int(INT64_MIN), rig_int(INT64_MAX), rig_double(0.1), rig_blob(bytes, sizeof bytes),
-        rig_null(),         rig_blob("", 0),    rig_null(),      rig_null(),
-        rig_null(),         rig_null(),         rig_text(""),    rig_null()};
-    const struct mig_batch batch = insert_of("\"t\"", columns, 6, 2, values);
-    struct mig_cursor *cursor;
-    struct mig_value value;
-
-    rig_exec(rig, test_format("CREATE TABLE t (id integer, low bigint, high bigint, "
-                              "real double precision, bin %s, none text, hollow %s)",
-                              rig->driver->blob_type, rig->driver->blob_type));
-    insert_rows(rig, &batch);
-    cr_assert_str_eq(rig_rows(rig, "SELECT low, high, real, none, id FROM t WHERE none IS NULL"),
-                     "-9223372036854775808|9223372036854775807|0.1|null|null");
-    cr_assert_str_eq(rig_rows(rig, "SELECT low, high, real, bin, none, hollow FROM t "
-                                   "WHERE none IS NOT NULL"),
-                     "null|null|null|null||null");
-    cursor = rig_prepare(rig, "SELECT bin, hollow FROM t WHERE none IS NULL", 0);
-    rig_expect(rig, rig->driver->step(cursor, &rig->err), MIG_ROW);
-    rig_expect(rig, rig->driver->column(cursor, 0, &value, &rig->err), MIG_OK);
-    cr_assert_eq(value.len, sizeof bytes);
-    cr_assert_arr_eq(value.as.data, bytes, sizeof bytes);
-    rig_expect(rig, rig->driver->column(cursor, 1, &value, &rig->err), MIG_OK);
-    cr_assert(value.type == MIG_BLOB && value.len == 0);
-    rig->driver->finalize(cursor);
-}
-
-/* On PostgreSQL the column of the second type makes the whole batch go as text. */
-Contract(inserted_text_keeps_every_letter)
-{
-    static const char *const others[] = {"text", "numeric(10, 3)"};
-    static const char *const texts[] = {"it's \"quoted\" \\ \\N \\x41 $1",
-                                        "a\ttab, a\nline, a\r\n\b\f\v",
-                                        "\u65e5\u672c\U0001f600",
-                                        "\\.",
-                                        "\\",
-                                        "",
-                                        "{a,b}",
-                                        "  blanks  "};
-    enum { TEXTS = sizeof texts / sizeof *texts };
-    struct mig_value values[2 * TEXTS];
-    const struct mig_batch batch = insert_of("\"t\"", cols_ab, 2, TEXTS, values);
-    size_t other, i;
-
-    for (i = 0; i < TEXTS; i++) {
-        values[2 * i] = rig_text(texts[i]);
-        values[2 * i + 1] = rig_text("1.5");
-    }
-    for (other = 0; other < 2; other++) {
-        rig_exec(rig, test_format("CREATE TABLE t (a text, b %s)", others[other]));
-        insert_rows(rig, &batch);
-        for (i = 0; i < TEXTS; i++) {
-            struct mig_cursor *cursor =
-                rig_prepare(rig, "SELECT a FROM t WHERE a = $1 AND b IS NOT NULL", 0);
-
-            rig_bind(rig, cursor, 1, values[2 * i]);
-            rig_expect(rig, rig->driver->step(cursor, &rig->err), MIG_ROW);
-            rig->driver->finalize(cursor);
-        }
-        rig_exec(rig, "DROP TABLE t");
-    }
-}
-
-Contract(an_empty_batch_inserts_nothing)
-{
-    const struct mig_batch batch = insert_of("\"t\"", cols_ab, 2, 0, NULL);
-
-    rig_exec(rig, "CREATE TABLE t (a integer, b text)");
-    rig_begin(rig);
-    rig_expect(rig, rig->driver->insert_batch(rig->conn, &batch, &(size_t){0}, &rig->err), MIG_OK);
-    rig_commit(rig);
-    cr_assert_str_eq(rig_rows(rig, "SELECT count(*) FROM t"), "0");
-}
-
-enum { INSERTED = 300 };
-
-/* Row 200 repeats the first. */
-Contract(a_row_that_breaks_a_constraint_is_named)
-{
-    static const char *const tables[] = {
-        "CREATE TABLE t (a integer PRIMARY KEY, b text)",
-        "CREATE TABLE t (a integer, b text UNIQUE, CHECK (a <> 200))",
-        "CREATE TABLE t (a integer, b text NOT NULL, UNIQUE (a))"};
-    struct mig_value values[2 * INSERTED];
-    const struct mig_batch batch = insert_of("\"t\"", cols_ab, 2, INSERTED, values);
-    size_t table, i;
-
-    for (table = 0; table < 3; table++) {
-        for (i = 0; i < INSERTED; i++) {
-            values[2 * i] = rig_int((int64_t)i);
-            values[2 * i + 1] = rig_text(test_format("text %zu", i));
-        }
-        if (table == 0)
-            values[400] = rig_int(0);
-        if (table == 2)
-            values[401] = rig_null();
-        rig_exec(rig, tables[table]);
-        cr_assert_eq(fail_insert(rig, &batch, MIG_E_CONSTRAINT), 200, "%s", rig->err.message);
-        cr_assert_null(strstr(rig->err.message, "line 201"), "%s", rig->err.message);
-        cr_assert_str_eq(rig_rows(rig, "SELECT count(*) FROM t"), "0");
-        rig_exec(rig, "DROP TABLE t");
-    }
-}
-
-Contract(a_batch_without_a_transaction_is_one_by_itself)
-{
-    struct mig_value values[] = {rig_int(1),    rig_text("x"), rig_int(2),
-                                 rig_text("y"), rig_int(1),    rig_text("z")};
-    struct mig_batch batch = insert_of("\"t\"", cols_ab, 2, 3, values);
-    size_t failed_row = 0;
-
-    rig_exec(rig, "CREATE TABLE t (a integer PRIMARY KEY, b text)");
-    rig_expect(rig, rig->driver->insert_batch(rig->conn, &batch, &failed_row, &rig->err),
-               MIG_E_CONSTRAINT);
-    cr_assert_eq(failed_row, 2);
-    cr_assert_str_eq(rig_rows(rig, "SELECT count(*) FROM t"), "0");
-    batch.rows = 2;
-    rig_expect(rig, rig->driver->insert_batch(rig->conn, &batch, &failed_row, &rig->err), MIG_OK);
-    cr_assert_not(rig->driver->in_tx(rig->conn));
-    cr_assert_str_eq(rig_rows(rig, "SELECT a, b FROM t ORDER BY a"), "1|x\n2|y");
-}
-
-Contract(a_hundred_thousand_rows_go_in_at_once)
-{
-    enum { ROWS = 100000 };
-    struct mig_value *values = calloc(2 * ROWS, sizeof *values);
-    const struct mig_batch batch = insert_of("\"t\"", cols_ab, 2, ROWS, values);
-    size_t i;
-
-    cr_assert_not_null(values);
-    for (i = 0; i < ROWS; i++) {
-        values[2 * i] = rig_int((int64_t)i + 1);
-        values[2 * i + 1] = i % 3 ? rig_text("some text") : rig_null();
-    }
-    rig_exec(rig, "CREATE TABLE t (a integer PRIMARY KEY, b text)");
-    insert_rows(rig, &batch);
-    free(values);
-    cr_assert_str_eq(rig_rows(rig, "SELECT count(*), count(b), sum(a) FROM t"),
-                     "100000|66666|5000050000");
-}
-
-Contract(inserting_into_what_is_not_there_says_what)
-{
-    static const char *const wrong[] = {"\"a\"", "\"nowhere\""};
-    struct mig_value values[] = {rig_int(1), rig_text("x")};
-    const struct mig_batch column = insert_of("\"t\"", wrong, 2, 1, values);
-    const struct mig_batch table = insert_of("\"missing\"", cols_ab, 2, 1, values);
-
-    rig_exec(rig, "CREATE TABLE t (a integer, b text)");
-    cr_assert_eq(fail_insert(rig, &column, MIG_E_SQL), 1);
-    cr_assert(strstr(rig->err.message, "nowhere"), "%s", rig->err.message);
-    cr_assert_eq(fail_insert(rig, &table, MIG_E_SQL), 1);
-    cr_assert(strstr(rig->err.message, "missing"), "%s", rig->err.message);
-}
-
-/* SQLite is strict here alone: in the column that is the row's number. */
-Contract(a_value_that_the_column_cannot_take_is_named)
-{
-    struct mig_value values[] = {rig_int(1), rig_text("x"), rig_text("no number"), rig_text("y")};
-    const struct mig_batch batch = insert_of("\"t\"", cols_ab, 2, 2, values);
-    size_t failed_row = 0;
-
-    rig_exec(rig, "CREATE TABLE t (a integer PRIMARY KEY, b text)");
-    cr_assert_lt(try_insert(rig, &batch, &failed_row), 0);
-    rig->driver->rollback(rig->conn);
-    cr_assert_eq(failed_row, 1);
-    if (rig_is(rig, "postgres"))
-        cr_assert(strstr(rig->err.message, "column a") && strstr(rig->err.message, "no number"),
-                  "%s", rig->err.message);
-}
-
-Contract(names_of_every_kind_and_computed_columns_work)
-{
-    static const char *const columns[] = {"\"se\"\"lect\"", "\"a, b\""};
-    const char *schema = rig->driver->info(rig->conn, MIG_INFO_SCHEMA);
-    struct mig_value values[] = {rig_int(1), rig_int(10), rig_int(2), rig_null()};
-    const struct mig_batch batch =
-        insert_of(test_format("\"%s\".\"odd, \"\"table 7\"", schema), columns, 2, 2, values);
-
-    rig_exec(rig, test_format("CREATE TABLE \"odd, \"\"table 7\" (\"se\"\"lect\" integer UNIQUE, "
-                              "\"a, b\" integer, twice integer GENERATED ALWAYS AS "
-                              "(2 * \"a, b\") STORED, given integer DEFAULT 7, %s)",
-                              rig_is(rig, "sqlite") ? "id integer PRIMARY KEY"
-                                                    : "id integer GENERATED ALWAYS AS IDENTITY"));
-    insert_rows(rig, &batch);
-    cr_assert_str_eq(rig_rows(rig, "SELECT \"se\"\"lect\", \"a, b\", twice, given, id "
-                                   "FROM \"odd, \"\"table 7\" ORDER BY 1"),
-                     "1|10|20|7|1\n2|null|null|7|2");
-    values[2] = rig_int(1);
-    values[0] = rig_int(5);
-    values[3] = rig_int(3);
-    cr_assert_eq(fail_insert(rig, &batch, MIG_E_CONSTRAINT), 1, "%s", rig->err.message);
-}
-
-Contract(inserting_is_a_migrations_own_under_the_guard)
-{
-    struct mig_value values[] = {rig_int(1), rig_text("x")};
-    const struct mig_batch own = insert_of("\"t\"", cols_ab, 2, 1, values);
-    const struct mig_batch hosts = insert_of("\"mighost_history\"", cols_ab, 2, 1, values);
-    size_t failed_row = 0;
-
-    rig_exec(rig, "CREATE TABLE t (a integer, b text)");
-    rig_exec(rig, "CREATE TABLE mighost_history (a integer, b text)");
-    rig_begin(rig);
-    rig->driver->guard(rig->conn, "mighost");
-    rig_expect(rig, rig->driver->insert_batch(rig->conn, &own, &failed_row, &rig->err), MIG_OK);
-    cr_assert_lt(rig->driver->insert_batch(rig->conn, &hosts, &failed_row, &rig->err), 0);
-    rig->driver->guard(rig->conn, NULL);
     rig->driver->rollback(rig->conn);
 }
 
