@@ -318,8 +318,8 @@ Only(sqlite, the_refused_row_is_found_in_tables_of_every_kind)
     static const char *const tables[] = {
         "CREATE TABLE t (a integer PRIMARY KEY, b text) WITHOUT ROWID",
         "CREATE TABLE t (a integer, b text NOT NULL) STRICT",
-        "CREATE TABLE t (a integer PRIMARY KEY, b text); CREATE TRIGGER no BEFORE INSERT ON t "
-        "WHEN NEW.b IS NULL BEGIN SELECT RAISE(FAIL, 'not this one'); END"};
+        ("CREATE TABLE t (a integer PRIMARY KEY, b text); CREATE TRIGGER no BEFORE INSERT ON t "
+         "WHEN NEW.b IS NULL BEGIN SELECT RAISE(FAIL, 'not this one'); END")};
     struct mig_value *values = counted(INSERTED);
     const struct mig_batch batch = insert_of("\"t\"", cols_ab, 2, INSERTED, values);
     size_t i;
