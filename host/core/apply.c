@@ -180,25 +180,28 @@ static mig_status explain_double(struct work *work, struct mig_err *err)
                    work->item->id_text);
 }
 
-/* Up: inserts the row. Down: marks it. In state `state`, in the open
- * transaction. Sets work->skipped when another host has done it. */
+/* Begins, and up: inserts the row, down: marks it, in state `state`. Sets
+ * work->skipped when another host has done it; then nothing is open. What the
+ * connection loses here was not committed, so it is simply tried again. */
 static mig_status row_enter(struct work *work, enum mighost_state state, struct mig_err *err)
 {
     struct history *history = work->session->history;
+    struct mig_tx_options options = tx_options(work);
+    struct applied row = row_of(work);
     mig_status status;
 
-    if (going_up(work)) {
-        struct applied row = row_of(work);
-
-        status = history_start(history, &row, err);
-        if (status == MIG_E_CONSTRAINT)
-            return explain_double(work, err);
-        if (status == MIG_OK && state != MIGHOST_RUNNING)
-            status = history_mark(history, work->item->id, state, err);
-        return status;
-    }
-    status = history_mark(history, work->item->id, state, err);
-    return status == MIG_E_NOTFOUND ? note_skipped(work) : status;
+    MIG_TRY(history_hold(history, err));
+    if (going_up(work))
+        history_start(history, &row, err);
+    if (!going_up(work) || state != MIGHOST_RUNNING)
+        history_mark(history, work->item->id, state, err);
+    status = history_send(history, &options, false, err);
+    if (status == MIG_E_CONSTRAINT && going_up(work))
+        return explain_double(work, err);
+    if (status == MIG_E_NOTFOUND && !going_up(work))
+        return note_skipped(work);
+    work->session->began = work->session->began || status != MIG_E_CONNECTION;
+    return status;
 }
 
 static mig_status log_attempt(struct work *work, const char *outcome, const char *error,
@@ -219,24 +222,26 @@ static mig_status log_attempt(struct work *work, const char *outcome, const char
     return history_log(work->session->history, &attempt, err);
 }
 
-/* The end of the record, in the open transaction: carrier, log, and last of
- * all the row itself. */
+/* The end of the record: carrier, log, last of all the row itself, and COMMIT. */
 static mig_status row_finish(struct work *work, struct mig_err *err)
 {
     struct history *history = work->session->history;
+    const struct apply_item *item = work->item;
 
+    MIG_TRY(history_hold(history, err));
     if (!going_up(work)) {
-        MIG_TRY(log_attempt(work, "rolled back", NULL, err));
-        return history_remove(history, work->item->id, err);
+        log_attempt(work, "rolled back", NULL, err);
+        history_remove(history, item->id, err);
+        return history_send(history, NULL, true, err);
     }
     if (work->carrier[0])
-        MIG_TRY(history_put_carrier(history, work->item->id, work->carrier, work->item->kind,
-                                    work->carry.data ? work->carry.data : "", work->carry.len,
-                                    err));
-    MIG_TRY(log_attempt(work, "applied", NULL, err));
-    if (work->item->mode == MIG_DURABLE)
-        MIG_TRY(history_journal_clear(history, work->item->id, err));
-    return history_set_state(history, work->item->id, MIGHOST_APPLIED, elapsed_ms(work), err);
+        history_put_carrier(history, item->id, work->carrier, item->kind,
+                            work->carry.data ? work->carry.data : "", work->carry.len, err);
+    log_attempt(work, "applied", NULL, err);
+    if (item->mode == MIG_DURABLE)
+        history_journal_clear(history, item->id, err);
+    history_set_state(history, item->id, MIGHOST_APPLIED, elapsed_ms(work), err);
+    return history_send(history, NULL, true, err);
 }
 
 static mig_status tx_begin(struct work *work, struct mig_err *err)
@@ -406,15 +411,13 @@ static mig_status run_body(struct work *work, struct mig_err *err)
 
 static mig_status atomic_once(struct work *work, struct mig_err *err)
 {
-    MIG_TRY(tx_begin(work, err));
     MIG_TRY(row_enter(work, MIGHOST_RUNNING, err));
     if (work->skipped)
         return MIG_OK;
     MIG_TRY(run_body(work, err));
     if (!work->driver->in_tx(work->conn))
         return err_set(err, MIG_E_FAILED, "the engine ended the transaction by itself");
-    MIG_TRY(verify_and_finish(work, err));
-    return tx_commit(work, err);
+    return verify_and_finish(work, err);
 }
 
 static bool worth_retrying(const struct mig_err *err)
@@ -471,7 +474,6 @@ static mig_status durable_enter(struct work *work, bool *fresh, struct mig_err *
         return MIG_OK;
     if (status == MIG_OK && going_up(work) && list->items[0].state == MIGHOST_APPLIED)
         return note_skipped(work);
-    MIG_TRY(tx_begin(work, err));
     MIG_TRY(row_enter(work, durable_state(work), err));
     return work->skipped ? MIG_OK : tx_commit(work, err);
 }
@@ -543,8 +545,6 @@ static mig_status run_durable(struct work *work, struct mig_err *err)
         status = tx_begin(work, err);
     if (status == MIG_OK)
         status = verify_and_finish(work, err);
-    if (status == MIG_OK)
-        status = tx_commit(work, err);
     if (status < 0)
         return durable_failed(work, fresh, err);
     durable_close(&work->durable);
@@ -592,7 +592,6 @@ static mig_status run_none(struct work *work, struct mig_err *err)
 {
     mig_status status;
 
-    MIG_TRY(tx_begin(work, err));
     MIG_TRY(row_enter(work, MIGHOST_RUNNING, err));
     if (work->skipped)
         return MIG_OK;
@@ -603,8 +602,7 @@ static mig_status run_none(struct work *work, struct mig_err *err)
         return none_failed(work, err);
     }
     MIG_TRY(tx_begin(work, err));
-    MIG_TRY(verify_and_finish(work, err));
-    return tx_commit(work, err);
+    return verify_and_finish(work, err);
 }
 
 /* --- all together ---------------------------------------------------------------- */

@@ -3,13 +3,15 @@
  * The history's tables and every statement on them. All SQL stands in the two
  * tables at the top, written once for all engines: `@name` becomes the full
  * quoted name of our table, `@key` and `@blob` a column type of the driver.
- * Statements are prepared, run and ended at once: none outlives a transaction,
- * whose session a migration may have changed.
+ * Queries are prepared, run and ended at once: none outlives a transaction,
+ * whose session a migration may have changed. What writes is a series, which
+ * can be held back to go to the engine together.
  */
 #include "history.h"
 
 #include "arena.h"
 #include "clock.h"
+#include "series.h"
 #include "sha256.h"
 #include "vec.h"
 #include <ctype.h>
@@ -17,15 +19,6 @@
 #define PREFIX_DEFAULT "mighost"
 #define PREFIX_MAX 63 /* what PostgreSQL keeps of a name (NAMEDATALEN - 1) */
 #define LAYOUT_KEY "layout"
-
-struct history {
-    const struct mig_driver *driver;
-    struct mig_conn *conn;
-    char schema[PREFIX_MAX + 1];
-    char prefix[PREFIX_MAX + 1];
-    int64_t next_number; /* of the log, under the lock; 0: not asked yet */
-    bool known;          /* the tables were seen, and are of our layout */
-};
 
 static const char *const layout_tables[] = {
     "CREATE TABLE @meta (key VARCHAR(40) NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
@@ -72,6 +65,7 @@ enum statement {
     JOURNAL,
     JOURNAL_PUT,
     JOURNAL_CLEAR,
+    STATEMENT_COUNT
 };
 
 static const char *const statements[] = {
@@ -100,6 +94,18 @@ static const char *const statements[] = {
                     " kind = excluded.kind, fingerprint = excluded.fingerprint,"
                     " cursor_at = excluded.cursor_at, done = excluded.done",
     [JOURNAL_CLEAR] = "DELETE FROM @journal WHERE id = $1",
+};
+
+struct history {
+    const struct mig_driver *driver;
+    struct mig_conn *conn;
+    char schema[PREFIX_MAX + 1];
+    char prefix[PREFIX_MAX + 1];
+    int64_t next_number;          /* of the log, under the lock; 0: not asked yet */
+    bool known;                   /* the tables were seen, and are of our layout */
+    char *texts[STATEMENT_COUNT]; /* with our names in them; NULL: not asked for yet */
+    struct series series;         /* of statements that write */
+    bool held;                    /* they wait for history_send() */
 };
 
 static struct mig_value int_value(int64_t number)
@@ -191,17 +197,31 @@ static void query_clear(struct query *query)
 }
 AUTO_VALUE(query, struct query, query_clear)
 
+/* The text with our names in it, made once. */
+static mig_status statement_text(struct history *history, enum statement which, const char **out,
+                                 struct mig_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+
+    if (!history->texts[which]) {
+        expand(history, statements[which], &text);
+        MIG_TRY(buf_check(&text, err));
+        history->texts[which] = TAKE(text.data);
+    }
+    *out = history->texts[which];
+    return MIG_OK;
+}
+
 static mig_status query_start(struct history *history, enum statement which,
                               const struct mig_value *values, size_t count, struct query *out,
                               struct mig_err *err)
 {
     const struct mig_driver *driver = history->driver;
-    AUTO(buf) struct buf text = {0};
     AUTO(query) struct query query = {.driver = driver};
+    const char *text;
 
-    expand(history, statements[which], &text);
-    MIG_TRY(buf_check(&text, err));
-    MIG_TRY(driver->prepare(history->conn, text.data, text.len, 0, &query.cursor, err));
+    MIG_TRY(statement_text(history, which, &text, err));
+    MIG_TRY(driver->prepare(history->conn, text, strlen(text), 0, &query.cursor, err));
     for (size_t i = 0; i < count; i++)
         MIG_TRY(driver->bind(query.cursor, (int)i + 1, &values[i], err));
     *out = (struct query){driver, TAKE(query.cursor)};
@@ -211,21 +231,6 @@ static mig_status query_start(struct history *history, enum statement which,
 static mig_status query_step(struct query *query, struct mig_err *err)
 {
     return query->driver->step(query->cursor, err);
-}
-
-/* Runs a statement that returns no rows. */
-static mig_status query_run(struct history *history, enum statement which,
-                            const struct mig_value *values, size_t count, struct mig_err *err)
-{
-    AUTO(query) struct query query = {0};
-    mig_status status = query_start(history, which, values, count, &query, err);
-
-    if (status == MIG_OK)
-        status = query_step(&query, err);
-    if (status < 0)
-        return err_wrap(err, "the history in %s",
-                        history->driver->info(history->conn, MIG_INFO_TARGET));
-    return MIG_OK;
 }
 
 static int64_t query_int(struct query *query, int column)
@@ -303,6 +308,8 @@ mig_status history_open(const struct mig_driver *driver, struct mig_conn *conn, 
 
 void history_close(struct history *history)
 {
+    for (size_t i = 0; history && i < STATEMENT_COUNT; i++)
+        free(history->texts[i]);
     free(history);
 }
 
@@ -532,6 +539,68 @@ static mig_status next_number(struct history *history, struct mig_err *err)
     return status < 0 ? err_wrap(err, "reading the log") : MIG_OK;
 }
 
+/* Says which row it was that a statement did not find, or whose statement failed. */
+static mig_status explain(struct history *history, int64_t failed, mig_status status,
+                          struct mig_err *err)
+{
+    const struct mig_statement *statement = &history->series.statements[failed];
+
+    if (status == MIG_E_NOTFOUND && statement->rows >= 0)
+        return err_set(err, MIG_E_NOTFOUND,
+                       "the history has no row of migration %lld any more: something else removed "
+                       "it",
+                       (long long)statement->values[0].as.int64);
+    return err_wrap(err, "the history in %s",
+                    history->driver->info(history->conn, MIG_INFO_TARGET));
+}
+
+static mig_status series_send(struct history *history, const struct mig_tx_options *begin,
+                              bool commit, struct mig_err *err)
+{
+    const struct series *series = &history->series;
+    int64_t failed;
+    mig_status status =
+        series_run(series, history->driver, history->conn, begin, commit, &failed, err);
+
+    history->held = false;
+    if (status >= 0)
+        return MIG_OK;
+    return failed >= 0 && (size_t)failed < series->count ? explain(history, failed, status, err)
+                                                         : status;
+}
+
+/* Runs a statement that writes, or keeps it for history_send(). It must change
+ * `rows` rows; -1: any number. */
+static mig_status write_run(struct history *history, enum statement which,
+                            const struct mig_value *values, size_t count, int64_t rows,
+                            struct mig_err *err)
+{
+    struct series *series = &history->series;
+    const char *text;
+
+    if (!history->held)
+        series_clear(series);
+    if (statement_text(history, which, &text, err) == MIG_OK)
+        series_add(series, text, values, count, rows);
+    else
+        series_fail(series, err);
+    return history->held ? MIG_OK : series_send(history, NULL, false, err);
+}
+
+mig_status history_hold(struct history *history, struct mig_err *err)
+{
+    MIG_TRY(next_number(history, err));
+    series_clear(&history->series);
+    history->held = true;
+    return MIG_OK;
+}
+
+mig_status history_send(struct history *history, const struct mig_tx_options *begin, bool commit,
+                        struct mig_err *err)
+{
+    return series_send(history, begin, commit, err);
+}
+
 mig_status history_start(struct history *history, const struct applied *row, struct mig_err *err)
 {
     MIG_TRY(next_number(history, err));
@@ -553,19 +622,7 @@ mig_status history_start(struct history *history, const struct applied *row, str
         text_value(row->who),
     };
 
-    return query_run(history, START, values, sizeof values / sizeof values[0], err);
-}
-
-/* An UPDATE or DELETE that must have met exactly one row. */
-static mig_status query_one(struct history *history, enum statement which,
-                            const struct mig_value *values, size_t count, struct mig_err *err)
-{
-    MIG_TRY(query_run(history, which, values, count, err));
-    if (history->driver->changes(history->conn) == 1)
-        return MIG_OK;
-    return err_set(err, MIG_E_NOTFOUND,
-                   "the history has no row of migration %lld any more: something else removed it",
-                   (long long)values[0].as.int64);
+    return write_run(history, START, values, sizeof values / sizeof values[0], -1, err);
 }
 
 mig_status history_mark(struct history *history, uint64_t id, enum mighost_state state,
@@ -573,7 +630,7 @@ mig_status history_mark(struct history *history, uint64_t id, enum mighost_state
 {
     const struct mig_value values[] = {int_value((int64_t)id), text_value(state_name((int)state))};
 
-    return query_one(history, MARK, values, 2, err);
+    return write_run(history, MARK, values, 2, 1, err);
 }
 
 mig_status history_set_state(struct history *history, uint64_t id, enum mighost_state state,
@@ -586,7 +643,7 @@ mig_status history_set_state(struct history *history, uint64_t id, enum mighost_
         int_value(clock_wall_ms()),
     };
 
-    return query_one(history, SET_STATE, values, sizeof values / sizeof values[0], err);
+    return write_run(history, SET_STATE, values, sizeof values / sizeof values[0], 1, err);
 }
 
 mig_status history_set_checksum(struct history *history, uint64_t id, const char *checksum,
@@ -594,7 +651,7 @@ mig_status history_set_checksum(struct history *history, uint64_t id, const char
 {
     const struct mig_value values[] = {int_value((int64_t)id), text_value(checksum)};
 
-    return query_one(history, SET_CHECKSUM, values, 2, err);
+    return write_run(history, SET_CHECKSUM, values, 2, 1, err);
 }
 
 mig_status history_remove(struct history *history, uint64_t id, struct mig_err *err)
@@ -602,8 +659,8 @@ mig_status history_remove(struct history *history, uint64_t id, struct mig_err *
     struct mig_value key = int_value((int64_t)id);
 
     MIG_TRY(history_journal_clear(history, id, err));
-    MIG_TRY(query_run(history, DROP_CARRIER, &key, 1, err));
-    return query_one(history, REMOVE, &key, 1, err);
+    MIG_TRY(write_run(history, DROP_CARRIER, &key, 1, -1, err));
+    return write_run(history, REMOVE, &key, 1, 1, err);
 }
 
 mig_status history_log(struct history *history, const struct attempt *attempt, struct mig_err *err)
@@ -618,7 +675,7 @@ mig_status history_log(struct history *history, const struct attempt *attempt, s
         text_value(mighost_version()),     text_value(attempt->who),
     };
 
-    return query_run(history, LOG, values, sizeof values / sizeof values[0], err);
+    return write_run(history, LOG, values, sizeof values / sizeof values[0], -1, err);
 }
 
 /* --- the log --------------------------------------------------------------- */
@@ -715,7 +772,7 @@ mig_status history_put_carrier(struct history *history, uint64_t id, const char 
         {.type = MIG_BLOB, .len = len, .as.data = body},
     };
 
-    return query_run(history, PUT_CARRIER, values, sizeof values / sizeof values[0], err);
+    return write_run(history, PUT_CARRIER, values, sizeof values / sizeof values[0], -1, err);
 }
 
 static mig_status carrier_check(const struct mig_value *body, const char *digest,
@@ -825,12 +882,12 @@ mig_status history_journal_put(struct history *history, uint64_t id, const struc
         int_value(row->done),
     };
 
-    return query_run(history, JOURNAL_PUT, values, sizeof values / sizeof values[0], err);
+    return write_run(history, JOURNAL_PUT, values, sizeof values / sizeof values[0], -1, err);
 }
 
 mig_status history_journal_clear(struct history *history, uint64_t id, struct mig_err *err)
 {
     struct mig_value key = int_value((int64_t)id);
 
-    return query_run(history, JOURNAL_CLEAR, &key, 1, err);
+    return write_run(history, JOURNAL_CLEAR, &key, 1, -1, err);
 }

@@ -113,6 +113,15 @@ const struct applied *applied_find(const struct applied_list *list, uint64_t id)
 mig_status history_find(struct history *history, uint64_t id, struct applied_list **out,
                         struct mig_err *err);
 
+/* Between these two the functions below that write only gather, in order, and
+ * answer MIG_OK; history_send() hands all to the engine at once and says what
+ * was wrong. Texts and bytes given to them must stay until then. `begin` not
+ * NULL: in a transaction that is begun first; `commit`: which ends behind them.
+ * After a failure an open transaction is the caller's to roll back. */
+mig_status history_hold(struct history *history, struct mig_err *err);
+mig_status history_send(struct history *history, const struct mig_tx_options *begin, bool commit,
+                        struct mig_err *err);
+
 /* Inserts the row in state `running`, with the next sequence. The primary key
  * refuses a second one: MIG_E_CONSTRAINT. */
 mig_status history_start(struct history *history, const struct applied *row, struct mig_err *err);

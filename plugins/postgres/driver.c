@@ -58,4 +58,5 @@ const struct mig_driver mig_driver = {
     .update_batch = batch_update,
     .native = native_handle,
     .insert_batch = copy_batch,
+    .run_series = series_run,
 };

@@ -191,6 +191,8 @@ mig_status session_reset(struct mig_conn *conn, struct mig_err *err);
 void session_guard(struct mig_conn *conn, const char *protect);
 /* A migration ran `sql` (NULL: unknown text). */
 void session_touched(struct mig_conn *conn, const char *sql);
+/* Whether the server reports that its setting `name` is `value`. */
+bool session_has(struct mig_conn *conn, const char *name, const char *value);
 /* Makes the session ours before a statement of the host. */
 mig_status session_own(struct mig_conn *conn, struct mig_err *err);
 /* The same inside a transaction as SQL to send first, or NULL. */
@@ -212,6 +214,26 @@ bool tx_failed(struct mig_conn *conn);
 /* After a migration's statement: is the transaction still open? `was` says
  * whether there was one before. */
 mig_status tx_check(struct mig_conn *conn, bool was, struct mig_err *err);
+
+/* The parts of begin() and commit(), for those who send them along with
+ * statements of their own. */
+mig_status tx_begin_check(struct mig_conn *conn, const struct mig_tx_options *options,
+                          struct mig_err *err);
+void tx_begin_sql(struct mig_conn *conn, struct text *sql);
+/* BEGIN did not come about. */
+mig_status tx_begin_failed(struct mig_conn *conn, mig_status status);
+/* `result`: the answer to the last statement of tx_begin_sql(). */
+mig_status tx_begun(struct mig_conn *conn, PGresult *result, struct mig_err *err);
+mig_status tx_commit_check(struct mig_conn *conn, struct mig_err *err);
+void tx_commit_sql(const struct mig_conn *conn, struct text *sql);
+/* What became of COMMIT: `status` of the exchange, and its last result. */
+mig_status tx_committed(struct mig_conn *conn, mig_status status, PGresult *result,
+                        struct mig_err *err);
+
+/* ---- series.c ---- */
+
+mig_status series_run(struct mig_conn *conn, const struct mig_series *series, int64_t *failed,
+                      struct mig_err *err);
 
 /* ---- exec.c ---- */
 

@@ -124,7 +124,8 @@ void session_reset_sql(struct mig_conn *conn, struct text *sql)
     if (!conn->streams)
         text_put(sql, "CLOSE ALL;");
     text_put(sql, "UNLISTEN *;DISCARD TEMP;DISCARD SEQUENCES;");
-    text_format(sql, "%s;COMMIT;", settings[conn->checks_client]);
+    text_put(sql, settings[conn->checks_client]);
+    text_put(sql, ";COMMIT;");
 }
 
 void session_was_reset(struct mig_conn *conn)
@@ -158,7 +159,7 @@ mig_status session_reset(struct mig_conn *conn, struct mig_err *err)
     return MIG_OK;
 }
 
-static bool parameter_is(struct mig_conn *conn, const char *name, const char *value)
+bool session_has(struct mig_conn *conn, const char *name, const char *value)
 {
     const char *now = PQparameterStatus(conn->pg, name);
 
@@ -172,7 +173,7 @@ const char *session_own_sql(struct mig_conn *conn, struct text *sql)
     if (conn->guarded || !conn->stained || !tx_open(conn) || tx_failed(conn))
         return NULL;
     text_put(sql, "SELECT ");
-    if (!parameter_is(conn, "session_authorization", conn->user)) {
+    if (!session_has(conn, "session_authorization", conn->user)) {
         char *user = PQescapeLiteral(conn->pg, conn->user, strlen(conn->user));
 
         text_format(sql, "pg_catalog.set_config('session_authorization', %s, true), ",

@@ -6,7 +6,7 @@
  */
 #include "text.h"
 
-#define TEXT_FIRST_ROOM 256
+#define TEXT_FIRST_ROOM 2048 /* most texts fit at once */
 
 void text_clear(struct text *text)
 {
@@ -64,17 +64,18 @@ void text_put(struct text *text, const char *string)
 
 void text_format(struct text *text, const char *format, ...)
 {
+    size_t left = text->failed ? 0 : text->room - text->len;
     va_list args, again;
     int needed;
 
     va_start(args, format);
     va_copy(again, args);
-    needed = vsnprintf(NULL, 0, format, args);
+    needed = vsnprintf(left ? text->data + text->len : NULL, left, format, args);
     va_end(args);
-    if (needed >= 0 && text_reserve(text, (size_t)needed)) {
+    if (needed >= 0 && (size_t)needed >= left && text_reserve(text, (size_t)needed))
         vsnprintf(text->data + text->len, (size_t)needed + 1, format, again);
+    if (needed >= 0 && !text->failed)
         text->len += (size_t)needed;
-    }
     va_end(again);
 }
 

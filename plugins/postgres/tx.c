@@ -31,10 +31,24 @@ static void tx_ended(struct mig_conn *conn)
     conn->tx_serial++;
 }
 
+mig_status tx_begin_check(struct mig_conn *conn, const struct mig_tx_options *options,
+                          struct mig_err *err)
+{
+    static const struct mig_tx_options none = {.size = sizeof none};
+
+    if (tx_open(conn))
+        return mig_err_set(err, MIG_E_MISUSE, "a transaction is open already");
+    MIG_TRY(lock_confirm(conn, err));
+    conn->options = options ? *options : none;
+    return MIG_OK;
+}
+
 /* txid_current() also on servers that have pg_current_xact_id(): it is in all
  * that we support. */
-static void begin_sql(struct mig_conn *conn, const struct mig_tx_options *options, struct text *sql)
+void tx_begin_sql(struct mig_conn *conn, struct text *sql)
 {
+    const struct mig_tx_options *options = &conn->options;
+
     session_reset_sql(conn, sql);
     text_put(sql, conn->readonly ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
                                  : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
@@ -47,7 +61,14 @@ static void begin_sql(struct mig_conn *conn, const struct mig_tx_options *option
         text_put(sql, ";SELECT pg_catalog.txid_current()");
 }
 
-static mig_status note_begun(struct mig_conn *conn, PGresult *result, struct mig_err *err)
+mig_status tx_begin_failed(struct mig_conn *conn, mig_status status)
+{
+    text_reset(&conn->garbage);
+    tx_rollback(conn);
+    return status;
+}
+
+mig_status tx_begun(struct mig_conn *conn, PGresult *result, struct mig_err *err)
 {
     bool known = result && PQntuples(result) == 1;
 
@@ -64,30 +85,21 @@ static mig_status note_begun(struct mig_conn *conn, PGresult *result, struct mig
 mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
                     struct mig_err *err)
 {
-    static const struct mig_tx_options none = {.size = sizeof none};
     AUTO(text) struct text sql = {0};
     AUTO(result) PGresult *result = NULL;
     mig_status status;
 
-    if (tx_open(conn))
-        return mig_err_set(err, MIG_E_MISUSE, "a transaction is open already");
-    MIG_TRY(lock_confirm(conn, err));
-    conn->options = options ? *options : none;
-    begin_sql(conn, &conn->options, &sql);
+    MIG_TRY(tx_begin_check(conn, options, err));
+    tx_begin_sql(conn, &sql);
     if (sql.failed)
         return error_nomem(err);
     status = wire_simple(conn, text_string(&sql), OWN_LIMIT_MS, &result, err);
-    if (status) {
-        text_reset(&conn->garbage);
-        tx_rollback(conn);
-        return status;
-    }
-    return note_begun(conn, result, err);
+    return status ? tx_begin_failed(conn, status) : tx_begun(conn, result, err);
 }
 
 /* Fails, and so keeps COMMIT from being run, when the transaction is another
  * than the one of begin(). */
-static void commit_sql(const struct mig_conn *conn, struct text *sql)
+void tx_commit_sql(const struct mig_conn *conn, struct text *sql)
 {
     if (conn->xid[0])
         text_format(sql,
@@ -114,11 +126,8 @@ static mig_status commit_failed(struct mig_conn *conn, mig_status status, struct
     return status;
 }
 
-mig_status tx_commit(struct mig_conn *conn, struct mig_err *err)
+mig_status tx_commit_check(struct mig_conn *conn, struct mig_err *err)
 {
-    AUTO(text) struct text sql = {0};
-    AUTO(result) PGresult *result = NULL;
-    struct mig_err own = {0};
     mig_status status;
 
     if (conn->lost || PQstatus(conn->pg) == CONNECTION_BAD)
@@ -128,22 +137,38 @@ mig_status tx_commit(struct mig_conn *conn, struct mig_err *err)
         tx_ended(conn);
         return mig_err_set(err, status, "there is no open transaction to commit");
     }
-    if (tx_failed(conn)) {
-        tx_rollback(conn);
-        return mig_err_set(err, MIG_E_FAILED,
-                           "the transaction was rolled back, as a statement in it had failed");
-    }
-    err = err ? err : &own;
-    commit_sql(conn, &sql);
-    if (sql.failed)
-        return error_nomem(err);
-    status = wire_simple(conn, text_string(&sql), 0, &result, err);
+    if (!tx_failed(conn))
+        return MIG_OK;
+    tx_rollback(conn);
+    return mig_err_set(err, MIG_E_FAILED,
+                       "the transaction was rolled back, as a statement in it had failed");
+}
+
+mig_status tx_committed(struct mig_conn *conn, mig_status status, PGresult *result,
+                        struct mig_err *err)
+{
     if (status)
         status = commit_failed(conn, status, err);
     else if (!result || strcmp(PQcmdStatus(result), "COMMIT") != 0)
         status = mig_err_set(err, MIG_E_FAILED, "the server rolled back instead of committing");
     tx_ended(conn);
     return status;
+}
+
+mig_status tx_commit(struct mig_conn *conn, struct mig_err *err)
+{
+    AUTO(text) struct text sql = {0};
+    AUTO(result) PGresult *result = NULL;
+    struct mig_err own = {0};
+    mig_status status;
+
+    MIG_TRY(tx_commit_check(conn, err));
+    tx_commit_sql(conn, &sql);
+    if (sql.failed)
+        return error_nomem(err);
+    err = err ? err : &own;
+    status = wire_simple(conn, text_string(&sql), 0, &result, err);
+    return tx_committed(conn, status, result, err);
 }
 
 void tx_rollback(struct mig_conn *conn)

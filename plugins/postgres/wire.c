@@ -137,6 +137,12 @@ static int slice(const struct mig_conn *conn)
     return left > 0 ? (int)left : 0;
 }
 
+/* A server that has just said whom our statement waits for is not dead. */
+static bool is_alive(struct mig_conn *conn)
+{
+    return conn->watching && !conn->ended && *watch_found(conn);
+}
+
 static mig_status wait_once(struct mig_conn *conn, short events, struct mig_err *err)
 {
     struct pollfd fd = {PQsocket(conn->pg), events, 0};
@@ -146,8 +152,11 @@ static mig_status wait_once(struct mig_conn *conn, short events, struct mig_err 
     if (ready < 0 && errno != EINTR)
         return error_lost(conn, err);
     now = clock_ms();
-    if (conn->deadline_ms && ready <= 0 && now >= conn->deadline_ms)
-        return give_up(conn, err);
+    if (conn->deadline_ms && ready <= 0 && now >= conn->deadline_ms) {
+        if (!is_alive(conn))
+            return give_up(conn, err);
+        conn->deadline_ms = now + OWN_LIMIT_MS;
+    }
     if (ready < 0 || now - conn->asked_ms >= SLICE_MS)
         ask(conn, now);
     if (ready == 0 && conn->watching && !conn->ended)

@@ -244,6 +244,10 @@ mig_status stream_fill(struct mig_conn *conn, sqlite3_stmt *query, struct stream
                        struct mig_err *err);
 void stream_clear(struct mig_conn *conn, struct stream *stream);
 
+/* series.c */
+mig_status series_run(struct mig_conn *conn, const struct mig_series *series, int64_t *failed,
+                      struct mig_err *err);
+
 /* lock.c */
 mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err);
 void lock_release(struct mig_conn *conn);

@@ -87,4 +87,5 @@ MIG_EXPORT const struct mig_driver mig_driver = {
     .update_batch = batch_update,
     .native = conn_native,
     .insert_batch = insert_batch,
+    .run_series = series_run,
 };

@@ -120,6 +120,27 @@ struct mig_batch {
     const struct mig_value *news;
 };
 
+/* One statement of the host's own, with the values of $1, $2, ... in order.
+ * Rows that it returns are discarded. */
+struct mig_statement {
+    const char *text; /* need not end in NUL */
+    size_t len;
+    const struct mig_value *values;
+    size_t value_count;
+    int64_t rows; /* that it must change, or -1; then it has no RETURNING */
+};
+
+/* Statements that belong together, perhaps with the ends of a transaction. */
+struct mig_series {
+    uint32_t size;
+    const struct mig_tx_options *begin; /* not NULL: begin() comes first */
+    const struct mig_statement *statements;
+    size_t count;
+    bool commit; /* commit() comes last */
+};
+
+#define MIG_SERIES_BEGIN (-1) /* what failed is begin() */
+
 /*
  * The driver. `conn` is never NULL. Functions that end or free something
  * accept half-built objects and report nothing. Cursors end before begin(),
@@ -216,6 +237,16 @@ struct mig_driver {
      * under the guard as a migration's own INSERT would. */
     mig_status (*insert_batch)(struct mig_conn *conn, const struct mig_batch *batch,
                                size_t *failed_row, struct mig_err *err);
+
+    /* Runs the series in order, up to its first failure, in as few exchanges
+     * with the engine as it can; the guard is off. MIG_E_NOTFOUND: a statement
+     * changed another number of rows than it must. On failure `*failed` is the
+     * index of the statement, MIG_SERIES_BEGIN, or `count` for commit(); where
+     * a statement failed nothing is committed, and a transaction that is open
+     * is the caller's to roll back. begin() and commit() fail as ever: a
+     * connection that breaks where commit() was asked for is MIG_E_OUTCOME. */
+    mig_status (*run_series)(struct mig_conn *conn, const struct mig_series *series,
+                             int64_t *failed, struct mig_err *err);
 };
 
 extern MIG_EXPORT const struct mig_driver mig_driver;
