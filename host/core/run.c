@@ -9,7 +9,7 @@
 
 #include "apply.h"
 #include "clock.h"
-#include "fs.h"
+#include "material.h"
 #include "module.h"
 #include "script.h"
 #include "sha256.h"
@@ -19,6 +19,9 @@
 #include <sys/random.h>
 
 #define NAME_SIZE 256 /* of a file in a folder, as Linux limits it */
+/* Of checked texts that wait in memory for their turn: thousands of ordinary
+ * files, and little beside the 64 MB that the host may take. */
+#define KEPT_BYTES ((size_t)8 * 1024 * 1024)
 
 struct run {
     const struct run_config *config;
@@ -28,9 +31,10 @@ struct run {
     struct mighost_result result;
     char who[RUN_WHO];
     int64_t began_ms;
-    int64_t deadline_ms;  /* of the migration at hand, 0: none */
-    size_t count;         /* steps of the plan at hand */
-    bool current_unknown; /* `result` has a current version that may be gone */
+    int64_t deadline_ms;   /* of the migration at hand, 0: none */
+    size_t count;          /* steps of the plan at hand */
+    bool current_unknown;  /* `result` has a current version that may be gone */
+    struct materials kept; /* of those steps */
 };
 
 /* --- names of a run --------------------------------------------------------- */
@@ -75,11 +79,6 @@ static const char *step_id(const struct plan_step *step)
 static const char *step_description(const struct plan_step *step)
 {
     return step->migration ? step->migration->description : step->applied->description;
-}
-
-static enum mighost_kind step_kind(const struct plan_step *step)
-{
-    return step->by_carrier || !step->migration ? step->applied->kind : step->migration->kind;
 }
 
 /* --- events ------------------------------------------------------------------ */
@@ -169,146 +168,25 @@ mig_status run_catalog(const struct run_config *run, struct session *session, st
 
 /* --- what a step runs --------------------------------------------------------------- */
 
-/* The texts or the module of one step, opened. */
-struct material {
-    struct sql_source text;   /* what is run */
-    struct sql_source carry;  /* what the history will carry; len -1: nothing */
-    struct sql_source verify; /* queries that must find nothing; len -1: none */
-    struct sql_facts facts;   /* of an SQL text */
-    struct buf carrier;       /* what the history carried */
-    int text_fd;
-    int carry_fd;
-    int verify_fd;
-    int module_fd; /* sealed memfd of a module */
-    char checksum[HISTORY_HEX];
-};
-
-#define MATERIAL_NONE                                                                        \
-    {                                                                                        \
-        .text = {.fd = -1}, .carry = {.fd = -1, .len = -1}, .verify = {.fd = -1, .len = -1}, \
-        .text_fd = -1, .carry_fd = -1, .verify_fd = -1, .module_fd = -1                      \
-    }
-
-static void material_clear(struct material *material)
-{
-    auto_close(&material->text_fd);
-    auto_close(&material->carry_fd);
-    auto_close(&material->verify_fd);
-    auto_close(&material->module_fd);
-    buf_clear(&material->carrier);
-}
-AUTO_VALUE(material, struct material, material_clear)
-
 static bool is_module(enum mighost_kind kind)
 {
     return kind == MIGHOST_NATIVE;
 }
 
-static mig_status load_carrier(struct run *run, const struct plan_step *step,
-                               struct material *material, struct mig_err *err)
-{
-    MIG_TRY(need_session(run, err));
-    MIG_TRY(history_get_carrier(run->session.history, step->applied->id, step->applied->carrier,
-                                &material->carrier, err));
-    snprintf(material->checksum, sizeof material->checksum, "%s", step->applied->carrier);
-    if (is_module(step->applied->kind))
-        return fs_memfd_bytes(material->carrier.data, material->carrier.len, step->applied->id_text,
-                              &material->module_fd, err);
-    material->text = (struct sql_source){
-        .name = "the down script in the history",
-        .data = buf_text(&material->carrier),
-        .fd = -1,
-        .len = (int64_t)material->carrier.len,
-    };
-    return MIG_OK;
-}
-
-static mig_status open_part(struct run *run, const struct migration *migration,
-                            enum catalog_role role, struct sql_source *source, int *fd,
-                            struct mig_err *err)
-{
-    MIG_TRY(catalog_open_part(run->catalog, migration, role, source, err));
-    *fd = source->fd;
-    return MIG_OK;
-}
-
-static mig_status changed_since(const char *file, struct mig_err *err)
-{
-    return err_set(err, MIG_E_BUNDLE,
-                   "%s changed between listing and running: nothing of it was run, run the "
-                   "command again",
-                   file);
-}
-
-/* The module's bytes, frozen, and still those that the catalog saw. */
-static mig_status freeze_module(struct run *run, const struct migration *migration,
-                                struct material *material, struct mig_err *err)
-{
-    AUTO(sha256) struct sha256 hash = {0};
-    unsigned char digest[MIG_SHA256_BYTES];
-    const char *file = migration->parts[CATALOG_UP].file;
-
-    MIG_TRY(module_fetch(run->config->config->bundle, file, &material->module_fd, err));
-    MIG_TRY(sha256_init(&hash, err));
-    MIG_TRY(sha256_fd(&hash, material->module_fd, file, digest, err));
-    if (memcmp(digest, migration->checksum, sizeof digest) != 0)
-        return changed_since(file, err);
-    sha256_hex(digest, material->checksum);
-    return MIG_OK;
-}
-
-static mig_status open_texts(struct run *run, const struct plan_step *step,
-                             struct material *material, struct mig_err *err)
-{
-    const struct migration *migration = step->migration;
-    bool up = step->direction == MIGHOST_UP;
-
-    MIG_TRY(open_part(run, migration, up ? CATALOG_UP : CATALOG_DOWN, &material->text,
-                      &material->text_fd, err));
-    if (up && migration->has_down)
-        MIG_TRY(
-            open_part(run, migration, CATALOG_DOWN, &material->carry, &material->carry_fd, err));
-    if (up && migration->has_verify)
-        MIG_TRY(open_part(run, migration, CATALOG_VERIFY, &material->verify, &material->verify_fd,
-                          err));
-    return MIG_OK;
-}
-
-static mig_status check_text(struct run *run, const struct plan_step *step,
-                             struct material *material, struct mig_err *err)
-{
-    uint32_t lexis = run->session.driver->lexis;
-    struct sql_facts verify;
-
-    MIG_TRY(sqltext_check(&material->text, lexis, &material->facts, err));
-    sha256_hex(material->facts.checksum, material->checksum);
-    if (material->verify.len >= 0)
-        MIG_TRY(sqltext_check(&material->verify, lexis, &verify, err));
-    if (step->direction == MIGHOST_UP &&
-        memcmp(material->facts.checksum, step->migration->checksum, MIG_SHA256_BYTES) != 0)
-        return changed_since(step->migration->parts[CATALOG_UP].file, err);
-    return MIG_OK;
-}
-
 /* Opens and checks all that `step` will run. */
-static mig_status material_open(struct run *run, const struct plan_step *step,
+static mig_status open_material(struct run *run, const struct plan_step *step,
                                 struct material *material, struct mig_err *err)
 {
-    enum mighost_kind kind = step_kind(step);
+    struct material_place place = {
+        .catalog = run->catalog,
+        .bundle = run->config->config->bundle,
+        .lexis = run->session.driver->lexis,
+    };
 
-    if (kind == MIGHOST_REGISTERED) {
-        sha256_hex(step->migration->checksum, material->checksum);
-        return MIG_OK;
-    }
     if (step->by_carrier)
-        MIG_TRY(load_carrier(run, step, material, err));
-    else if (is_module(kind))
-        MIG_TRY(freeze_module(run, step->migration, material, err));
-    else
-        MIG_TRY(open_texts(run, step, material, err));
-    if (!is_module(kind))
-        return check_text(run, step, material, err);
-    return MIG_OK;
+        MIG_TRY(need_session(run, err));
+    place.history = run->session.history;
+    return material_open(&place, step, material, err);
 }
 
 static void module_file(const struct plan_step *step, char out[NAME_SIZE])
@@ -330,17 +208,22 @@ static mig_status check_module(struct run *run, const struct plan_step *step,
 }
 
 /* Before anything runs: every step's text or module is readable, whole and
- * allowed. */
+ * allowed. What is in memory by then, and small, is kept for the step. */
 static mig_status check_all(struct run *run, const struct plan *plan, struct mig_err *err)
 {
+    size_t room = KEPT_BYTES;
+
+    materials_clear(&run->kept);
+    MIG_TRY(materials_init(&run->kept, plan->count, err));
     for (size_t i = 0; i < plan->count; i++) {
         const struct plan_step *step = &plan->steps[i];
         AUTO(material) struct material material = MATERIAL_NONE;
         struct note note;
 
-        MIG_TRY(material_open(run, step, &material, err));
-        if (is_module(step_kind(step)))
+        MIG_TRY(open_material(run, step, &material, err));
+        if (is_module(material_kind(step)))
             MIG_TRY(check_module(run, step, &material, &note, err));
+        MIG_TRY(materials_keep(&run->kept, i, &material, &room, err));
     }
     return MIG_OK;
 }
@@ -371,7 +254,7 @@ static enum mig_mode step_mode(const struct plan_step *step, const struct sql_fa
 {
     if (facts->settings.has_mode)
         return facts->settings.mode;
-    if (is_module(step_kind(step)) || step_kind(step) == MIGHOST_REGISTERED)
+    if (is_module(material_kind(step)) || material_kind(step) == MIGHOST_REGISTERED)
         return step->migration ? step->migration->mode : step->applied->mode;
     return MIG_ATOMIC;
 }
@@ -384,7 +267,7 @@ static struct apply_item item_of(const struct run *run, const struct plan_step *
         .id = step_number(step),
         .id_text = step_id(step),
         .description = step_description(step),
-        .kind = step_kind(step),
+        .kind = material_kind(step),
         .mode = step_mode(step, &material->facts),
         .settings = material->facts.settings,
         .index = index,
@@ -395,7 +278,7 @@ static struct apply_item item_of(const struct run *run, const struct plan_step *
     };
 
     memcpy(item.checksum, material->checksum, sizeof item.checksum);
-    if (step_kind(step) == MIGHOST_REGISTERED || is_module(step_kind(step)))
+    if (material_kind(step) == MIGHOST_REGISTERED || is_module(material_kind(step)))
         item.settings.lock_timeout_ms = item.settings.statement_timeout_ms = -1;
     return item;
 }
@@ -426,7 +309,8 @@ static mig_status choose_mode(struct run *run, const struct plan_step *step,
 static mig_status apply_here(struct run *run, const struct plan_step *step, size_t index,
                              bool *skipped, bool *began, struct mig_err *err)
 {
-    AUTO(material) struct material material = MATERIAL_NONE;
+    AUTO(material) struct material opened = MATERIAL_NONE;
+    const struct material *material = materials_at(&run->kept, index - 1);
     struct apply_session session;
     struct apply_item item;
     enum apply_outcome outcome;
@@ -434,9 +318,12 @@ static mig_status apply_here(struct run *run, const struct plan_step *step, size
 
     MIG_TRY(need_session(run, err));
     session = apply_session_of(run);
-    MIG_TRY(material_open(run, step, &material, err));
-    item = item_of(run, step, &material, index);
-    MIG_TRY(choose_mode(run, step, &material, &item, err));
+    if (!material) {
+        MIG_TRY(open_material(run, step, &opened, err));
+        material = &opened;
+    }
+    item = item_of(run, step, material, index);
+    MIG_TRY(choose_mode(run, step, material, &item, err));
     if (item.kind == MIGHOST_REGISTERED)
         item.module = step->migration->registered;
     status = apply_migration(&session, &item, &outcome, err);
@@ -606,7 +493,7 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
     int64_t began_ms = clock_mono_ms();
     mig_status status;
 
-    MIG_TRY(material_open(run, step, &material, err));
+    MIG_TRY(open_material(run, step, &material, err));
     module_file(step, file);
     job = job_of(run, step, &material, index);
     job.file = file;
@@ -651,7 +538,7 @@ static mig_status apply_in_process(struct run *run, const struct plan_step *step
 
     MIG_TRY(need_session(run, err));
     session = apply_session_of(run);
-    MIG_TRY(material_open(run, step, &material, err));
+    MIG_TRY(open_material(run, step, &material, err));
     MIG_TRY(check_module(run, step, &material, &note, err));
     module_file(step, file);
     MIG_TRY(module_load(material.module_fd, file, &note, &module, err));
@@ -671,7 +558,7 @@ static mig_status step_once(struct run *run, const struct plan_step *step, size_
                             bool *skipped, bool *began, struct mig_err *err)
 {
     *began = false;
-    if (!is_module(step_kind(step)))
+    if (!is_module(material_kind(step)))
         return apply_here(run, step, index, skipped, began, err);
     if (run->config->config->in_process)
         return apply_in_process(run, step, index, skipped, began, err);
@@ -693,7 +580,7 @@ static mig_status step_settled(struct run *run, const struct plan_step *step, si
     enum verdict verdict;
     mig_status status = step_once(run, step, index, skipped, &began, err);
 
-    if (!lost(status) || (is_module(step_kind(step)) && !run->config->config->in_process))
+    if (!lost(status) || (is_module(material_kind(step)) && !run->config->config->in_process))
         return status;
     MIG_TRY(reconcile(run, step, &verdict, err));
     if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED) {
@@ -893,6 +780,7 @@ mig_status run_execute(const struct run_config *config, const struct plan_reques
     if (status == MIG_OK)
         status = execute(&run, request, rollback_on_failure, err);
     session_clear(&run.session);
+    materials_clear(&run.kept);
     catalog_free(run.catalog);
     if (result)
         *result = run.result;
