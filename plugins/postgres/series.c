@@ -51,13 +51,28 @@ static void put_blob(struct text *sql, const struct mig_value *value)
     text_put(sql, "'::pg_catalog.bytea");
 }
 
+static void put_int(struct text *sql, int64_t number)
+{
+    char digits[24], *at = digits + sizeof digits;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+    *--at = '\'';
+    do
+        *--at = (char)('0' + left % 10);
+    while ((left /= 10));
+    if (number < 0)
+        *--at = '-';
+    *--at = '\'';
+    text_add(sql, at, (size_t)(digits + sizeof digits - at));
+}
+
 /* Quoted, so that the server gives it the type that it would give a parameter. */
 static mig_status put_value(struct mig_conn *conn, struct text *sql, const struct mig_value *value,
                             size_t index, struct mig_err *err)
 {
     switch (value->type) {
     case MIG_NULL: text_put(sql, "NULL"); return MIG_OK;
-    case MIG_INT64: text_format(sql, "'%lld'", (long long)value->as.int64); return MIG_OK;
+    case MIG_INT64: put_int(sql, value->as.int64); return MIG_OK;
     case MIG_DOUBLE: text_format(sql, "'%.17g'", value->as.real); return MIG_OK;
     case MIG_TEXT: return put_text(conn, sql, value, index, err);
     case MIG_BLOB: put_blob(sql, value); return MIG_OK;

@@ -11,22 +11,22 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_space(char c)
+static inline bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static bool is_digit(char c)
+static inline bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-static bool is_start(char c)
+static inline bool is_start(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80);
 }
 
-static bool is_word(char c)
+static inline bool is_word(char c)
 {
     return is_start(c) || is_digit(c) || c == '$';
 }
@@ -235,11 +235,16 @@ bool phrase_next(struct lexer *lexer, struct phrase *phrase)
     return true;
 }
 
+static bool is_like(const struct token *token, const char *word, size_t len)
+{
+    return token->len == len && token->kind == TOKEN_WORD &&
+           strncasecmp(token->text, word, len) == 0;
+}
+
 static bool match(const struct phrase *phrase, size_t at, const char *pattern, size_t *end)
 {
-    char word[24];
-    size_t len = strcspn(pattern, " ");
-    const char *rest = pattern + len + strspn(pattern + len, " ");
+    size_t len = (size_t)(strchrnul(pattern, ' ') - pattern);
+    const char *rest = pattern + len + (pattern[len] == ' ');
     bool optional = len > 1 && pattern[len - 1] == '?';
 
     if (!len || (*pattern == '.' && at == phrase->count)) {
@@ -254,12 +259,7 @@ static bool match(const struct phrase *phrase, size_t at, const char *pattern, s
                 return true;
         return false;
     }
-    len -= optional;
-    if (len >= sizeof word)
-        return false;
-    memcpy(word, pattern, len);
-    word[len] = '\0';
-    if (at < phrase->count && token_is(&phrase->tokens[at], word) &&
+    if (at < phrase->count && is_like(&phrase->tokens[at], pattern, len - optional) &&
         match(phrase, at + 1, rest, end))
         return true;
     return optional && match(phrase, at, rest, end);
