@@ -244,7 +244,7 @@ struct mig_driver {
      * index of the statement, MIG_SERIES_BEGIN, or `count` for commit(); where
      * a statement failed nothing is committed, and a transaction that is open
      * is the caller's to roll back. begin() and commit() fail as ever: a
-     * connection that breaks where commit() was asked for is MIG_E_OUTCOME. */
+     * connection that breaks when COMMIT may be on its way is MIG_E_OUTCOME. */
     mig_status (*run_series)(struct mig_conn *conn, const struct mig_series *series,
                              int64_t *failed, struct mig_err *err);
 };
