@@ -123,6 +123,8 @@ struct mig_conn {
     bool in_vacuum;     /* VACUUM compiles statements of its own */
     unsigned int dirty; /* enum dirt: how the session may differ from open()'s */
     bool guarded;
+    bool keeps_journal; /* the journal's file stays between transactions */
+    bool journal_named; /* the statement just compiled chooses the kind of journal */
     char protect[128];
     char refusal[320]; /* why the authorizer refused; "" when it did not */
 
@@ -156,6 +158,15 @@ mig_status session_configure(struct mig_conn *conn, struct mig_err *err);
 mig_status session_reset(struct mig_conn *conn, struct mig_err *err);
 /* Runs a statement of the driver's own. */
 int session_run(struct mig_conn *conn, const char *sql);
+/* The first column of a query's first row, into `out`; "" when there is none. */
+int session_ask(struct mig_conn *conn, const char *sql, char *out, size_t size);
+
+/* journal.c */
+/* The journal's file stays after a commit. For a database without a
+ * write-ahead log. */
+void journal_keep(struct mig_conn *conn);
+/* Removes it, and lets SQLite make and remove it from here on. */
+void journal_release(struct mig_conn *conn);
 
 /* wait.c */
 void wait_install(struct mig_conn *conn);

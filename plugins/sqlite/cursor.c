@@ -106,6 +106,8 @@ static mig_status compile(struct mig_cursor *cursor, const char *text, size_t le
     conn->foreign.noted = (struct touches){0};
     cursor->watched = 0;
     cursor->vacuum = text_begins_with(text, text + len, "VACUUM");
+    if (conn->journal_named)
+        journal_release(conn);
     return number_parameters(cursor, err);
 }
 

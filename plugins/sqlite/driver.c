@@ -39,12 +39,15 @@ static int64_t conn_changes(struct mig_conn *conn)
 }
 
 /* What is done through the handle is not seen here: so the session is made
- * anew afterwards, and every foreign key is watched. */
+ * anew afterwards, every foreign key is watched, and the journal is as a user of
+ * SQLite expects it. */
 static void *conn_native(struct mig_conn *conn)
 {
     conn->dirty |= DIRT_SETTINGS;
-    if (conn->db)
+    if (conn->db) {
         foreign_watch_all(conn);
+        journal_release(conn);
+    }
     return conn->db;
 }
 

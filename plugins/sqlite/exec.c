@@ -117,6 +117,8 @@ static mig_status run_compiled(struct mig_conn *conn, sqlite3_stmt *stmt,
 
     if (status != MIG_OK)
         return status;
+    if (conn->journal_named)
+        journal_release(conn);
     conn->in_vacuum = text_begins_with(sql, sql + strnlen(sql, 64), "VACUUM");
     do {
         rc = sqlite3_step(stmt);

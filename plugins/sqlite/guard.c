@@ -96,6 +96,7 @@ static int judge_pragma(struct mig_conn *conn, const char *name, const char *arg
             return refuse(conn, "a migration may not set PRAGMA %s: %s", name,
                           refused_pragmas[i].why);
     conn->dirty |= DIRT_SETTINGS;
+    conn->journal_named |= strcasecmp(name, "journal_mode") == 0;
     return SQLITE_OK;
 }
 

@@ -210,6 +210,7 @@ void conn_disconnect(struct mig_conn *conn)
     cursor_suspend_all(conn);
     batch_forget(conn);
     foreign_clear(conn);
+    journal_release(conn);
     for (i = 0; i < OWN_COUNT; i++) {
         sqlite3_finalize(conn->own[i]);
         conn->own[i] = NULL;

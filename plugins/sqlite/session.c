@@ -49,8 +49,7 @@ int session_run(struct mig_conn *conn, const char *sql)
     return rc;
 }
 
-/* The first column of a query's first row, into `out`. */
-static int session_ask(struct mig_conn *conn, const char *sql, char *out, size_t size)
+int session_ask(struct mig_conn *conn, const char *sql, char *out, size_t size)
 {
     AUTO(stmt) sqlite3_stmt *stmt = NULL;
     const char *text = NULL;
@@ -68,7 +67,8 @@ static int session_ask(struct mig_conn *conn, const char *sql, char *out, size_t
 }
 
 /* Commits must survive a power cut: with a rollback journal that takes a sync
- * of the folder as well (EXTRA), with a write-ahead log FULL is enough. */
+ * of the folder as well (EXTRA) where the journal is removed, with a write-ahead
+ * log FULL is enough. */
 static int session_durability(struct mig_conn *conn)
 {
     char mode[16];
@@ -76,8 +76,10 @@ static int session_durability(struct mig_conn *conn)
 
     if (rc != SQLITE_OK)
         return rc;
-    return session_run(conn, strcmp(mode, "wal") == 0 ? "PRAGMA main.synchronous=FULL"
-                                                      : "PRAGMA main.synchronous=EXTRA");
+    if (strcmp(mode, "wal") == 0)
+        return session_run(conn, "PRAGMA main.synchronous=FULL");
+    journal_keep(conn);
+    return session_run(conn, "PRAGMA main.synchronous=EXTRA");
 }
 
 mig_status session_configure(struct mig_conn *conn, struct mig_err *err)

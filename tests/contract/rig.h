@@ -81,4 +81,15 @@ void rig_bind(struct rig *rig, struct mig_cursor *cursor, int index, struct mig_
     }                                                     \
     static void name(struct rig *rig)
 
+/* One behaviour of SQLite alone. */
+#define SqliteTest(name)                        \
+    static void sqlite_##name(struct rig *rig); \
+    Test(sqlite, name)                          \
+    {                                           \
+        struct rig rig_ = rig_open("sqlite");   \
+        sqlite_##name(&rig_);                   \
+        rig_close(&rig_);                       \
+    }                                           \
+    static void sqlite_##name(struct rig *rig)
+
 #endif

@@ -12,16 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SqliteTest(name)                        \
-    static void sqlite_##name(struct rig *rig); \
-    Test(sqlite, name)                          \
-    {                                           \
-        struct rig rig_ = rig_open("sqlite");   \
-        sqlite_##name(&rig_);                   \
-        rig_close(&rig_);                       \
-    }                                           \
-    static void sqlite_##name(struct rig *rig)
-
 /* Tries to open `url`; on failure rig->err says why. */
 static mig_status try_open(struct rig *rig, const char *url, uint32_t flags)
 {
