@@ -59,4 +59,7 @@ const struct mig_driver mig_driver = {
     .native = native_handle,
     .insert_batch = copy_batch,
     .run_series = series_run,
+    .estimate_rows = catalog_estimate_rows,
+    .lag_ms = standby_lag,
+    .parallel = true,
 };

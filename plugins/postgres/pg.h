@@ -87,6 +87,8 @@ struct mig_conn {
     unsigned names; /* given to statements and cursors so far */
     size_t streams; /* open cursors on the server */
     struct batch_plan *batch;
+    char wal_place[24]; /* of the log, as it was at wal_ms: what standbys are */
+    int64_t wal_ms;     /* measured by; "" before */
     int64_t changes;
     int64_t lock_key;
     bool locked;
@@ -318,6 +320,12 @@ mig_status catalog_table_exists(struct mig_conn *conn, const char *schema, const
                                 bool *out, struct mig_err *err);
 mig_status catalog_primary_key(struct mig_conn *conn, const char *table, char *out, size_t size,
                                struct mig_err *err);
+mig_status catalog_estimate_rows(struct mig_conn *conn, const char *table, int64_t *out,
+                                 struct mig_err *err);
+
+/* ---- standby.c ---- */
+
+mig_status standby_lag(struct mig_conn *conn, int64_t *out, struct mig_err *err);
 
 /* ---- settle.c ---- */
 

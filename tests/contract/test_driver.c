@@ -714,6 +714,39 @@ Contract(the_primary_key_of_a_table_with_a_schema_is_found)
     expect_key(rig, test_format("\"%s\".\"simple\"", schema), "\"id\"", "id");
 }
 
+/* Either is an idea of the truth or says that there is none. */
+Contract(how_many_rows_there_are_is_estimated_or_not_known)
+{
+    const char *table = "\"many\"";
+    int64_t rows = -1;
+    mig_status status;
+
+    if (!rig->driver->estimate_rows)
+        return;
+    rig_exec(rig, "CREATE TABLE many (id integer PRIMARY KEY)");
+    rig_expect(rig, rig->driver->estimate_rows(rig->conn, table, &rows, &rig->err),
+               MIG_E_UNSUPPORTED);
+    cr_assert_eq(rows, -1);
+    rig_exec(rig, "INSERT INTO many WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1"
+                  " FROM n WHERE i < 3000) SELECT i FROM n");
+    rig_exec(rig, "ANALYZE many");
+    rig_exec(rig, "INSERT INTO many SELECT id + 3000 FROM many");
+    rig_expect(rig, rig->driver->estimate_rows(rig->conn, table, &rows, &rig->err), MIG_OK);
+    cr_assert(rows > 5000 && rows < 7000, "%lld", (long long)rows);
+    status = rig->driver->estimate_rows(rig->conn, "\"nothing\"", &rows, &rig->err);
+    cr_assert(status < 0 && status != MIG_E_UNSUPPORTED);
+}
+
+Contract(without_a_standby_none_is_behind)
+{
+    int64_t lag_ms = -1;
+
+    if (!rig->driver->lag_ms)
+        return;
+    rig_expect(rig, rig->driver->lag_ms(rig->conn, &lag_ms, &rig->err), MIG_OK);
+    cr_assert_eq(lag_ms, 0);
+}
+
 Contract(statements_that_cannot_run_in_a_transaction_are_known)
 {
     static const char *const outside[] = {"VACUUM", "vacuum;", " -- why\n VACUUM",

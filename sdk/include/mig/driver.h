@@ -5,7 +5,8 @@
  * A driver is a shared object `libmigdrv_<name>.so` with one exported symbol,
  * `mig_driver`, a constant table of functions. It speaks to one kind of
  * database and knows nothing of migrations: no history, no plan, no files.
- * The host calls every function from one thread and passes the connection back.
+ * A connection is used by one thread at a time; different connections may be
+ * used by different threads at once.
  *
  * Every fallible function returns a mig_status, fills `err` with one sentence
  * when that is negative, and writes its outputs only on success. No message
@@ -247,6 +248,18 @@ struct mig_driver {
      * connection that breaks when COMMIT may be on its way is MIG_E_OUTCOME. */
     mig_status (*run_series)(struct mig_conn *conn, const struct mig_series *series,
                              int64_t *failed, struct mig_err *err);
+
+    /* About how many rows the table has, without reading it; it is quoted
+     * already. MIG_E_UNSUPPORTED: that is not known. May be NULL. */
+    mig_status (*estimate_rows)(struct mig_conn *conn, const char *table, int64_t *out,
+                                struct mig_err *err);
+    /* How far the standby that is furthest behind is behind, in milliseconds; 0
+     * where there is none. MIG_E_UNSUPPORTED, and in `err` why: that cannot be
+     * seen. May be NULL: there are never any. */
+    mig_status (*lag_ms)(struct mig_conn *conn, int64_t *out, struct mig_err *err);
+    /* Several connections can write at once, without waiting for each other's
+     * transactions as long as they write different rows. */
+    bool parallel;
 };
 
 extern MIG_EXPORT const struct mig_driver mig_driver;
