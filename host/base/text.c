@@ -361,6 +361,28 @@ mig_status text_parse_size(const char *text, int64_t *bytes, struct mig_err *err
                    text);
 }
 
+mig_status text_parse_percent(const char *text, int64_t *percent, struct mig_err *err)
+{
+    size_t whole = strspn(text, "0123456789");
+    size_t part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+    const char *end = text + whole + (part ? part + 1 : 0);
+    bool sign = strcmp(end, "%") == 0;
+    int64_t thousandths = 0;
+
+    for (size_t i = 0; i < whole && i < 6; i++)
+        thousandths = thousandths * 10 + text[i] - '0';
+    for (size_t i = 0; i < 3; i++)
+        thousandths = thousandths * 10 + (i < part ? text[whole + 1 + i] - '0' : 0);
+    thousandths *= sign ? 1 : 100;
+    if (whole > 5 || (*end && !sign) || (!sign && !part) || thousandths < 1000 ||
+        thousandths > 100000)
+        return err_set(err, MIG_E_USAGE,
+                       "\"%.40s\" is not a share; write one from 1%% to 100%%, such as 50%% or 0.5",
+                       text);
+    *percent = (thousandths + 500) / 1000;
+    return MIG_OK;
+}
+
 bool text_parse_int(const char *text, int64_t least, int64_t most, int64_t *out)
 {
     static const struct unit units[] = {{"", 1}};

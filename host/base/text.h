@@ -37,6 +37,8 @@ bool text_time_parse(const char *text, int64_t *ms);
 mig_status text_parse_duration(const char *text, int64_t *ms, struct mig_err *err);
 /* "4096", "64K", "64M", "1G" (powers of 1024) into bytes. */
 mig_status text_parse_size(const char *text, int64_t *bytes, struct mig_err *err);
+/* "50%", "0.5" into 50: more than nothing, and 100 at most. */
+mig_status text_parse_percent(const char *text, int64_t *percent, struct mig_err *err);
 /* A decimal number from `least` to `most`. */
 bool text_parse_int(const char *text, int64_t least, int64_t most, int64_t *out);
 

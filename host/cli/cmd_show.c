@@ -17,6 +17,7 @@ static void json_steps(struct json *json, const struct mighost_detail *detail)
         json_member_string(json, "kind", step->kind);
         json_member_text(json, "fingerprint", step->fingerprint);
         json_member_int(json, "done", step->done);
+        json_member_int(json, "rejected", step->rejected);
         json_object_end(json);
     }
     json_array_end(json);

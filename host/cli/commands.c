@@ -15,6 +15,8 @@ const char *const group_titles[GROUP_COUNT] = {
 };
 
 #define BIT(id) OPTION_BIT(OPT_##id)
+/* Of the commands that may run data migrations. */
+#define DATA_OPTIONS (BIT(MAX_REJECTS) | BIT(THROTTLE) | BIT(MAX_LAG) | BIT(WORKERS))
 #define ARG(name_, type_, required_)                                       \
     {                                                                      \
         .name = (name_), .type = ARGUMENT_##type_, .required = (required_) \

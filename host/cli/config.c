@@ -19,6 +19,7 @@ static const struct time_option {
     {OPT_CONNECT_TIMEOUT, offsetof(struct mighost_config, connect_timeout_ms), 0},
     {OPT_BUSY_TIMEOUT, offsetof(struct mighost_config, busy_timeout_ms), 1},
     {OPT_LOCK_TIMEOUT, offsetof(struct mighost_config, lock_timeout_ms), -1},
+    {OPT_MAX_LAG, offsetof(struct mighost_config, max_lag_ms), 0},
     {OPT_STATEMENT_TIMEOUT, offsetof(struct mighost_config, statement_timeout_ms), 0},
 };
 
@@ -44,6 +45,9 @@ mig_status cli_open(struct cli *cli, struct mig_err *err)
         .driver_dir = setting_text(settings, OPT_DRIVERS),
         .libraries = setting_list(settings, OPT_LIBRARY),
         .max_memory = (uint64_t)setting_number(settings, OPT_MAX_MEMORY),
+        .max_rejects = setting_number(settings, OPT_MAX_REJECTS),
+        .throttle = setting_number(settings, OPT_THROTTLE),
+        .workers = setting_number(settings, OPT_WORKERS),
         .listener = listener_hear,
         .user = &cli->listener,
     };

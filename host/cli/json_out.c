@@ -122,6 +122,13 @@ static const char *const event_names[] = {
     [MIGHOST_EVENT_END] = "end",
 };
 
+static const char *const pace_names[] = {
+    [MIGHOST_FULL_SPEED] = "full",
+    [MIGHOST_THROTTLED] = "throttled",
+    [MIGHOST_LAGGING] = "lagging",
+    [MIGHOST_PAUSED] = "paused",
+};
+
 static const char *const level_names[] = {
     [MIG_DEBUG] = "debug",
     [MIG_INFO] = "info",
@@ -139,6 +146,19 @@ static void used_number(struct json *json, const char *key, int64_t number)
 {
     if (number)
         json_member_int(json, key, number);
+}
+
+/* Of a data migration; nothing of what a module tells by itself. */
+static void json_progress(struct json *json, const struct mighost_event *event)
+{
+    if (event->kind != MIGHOST_EVENT_PROGRESS || !event->batch)
+        return;
+    json_member_int(json, "rate", event->rate);
+    json_member_int(json, "eta_ms", event->eta_ms);
+    json_member_int(json, "batch", event->batch);
+    json_member_int(json, "rejected", event->rejected);
+    if ((size_t)event->pace < sizeof pace_names / sizeof pace_names[0])
+        json_member_string(json, "pace", pace_names[event->pace]);
 }
 
 void json_event(struct json *json, const struct mighost_event *event)
@@ -162,6 +182,7 @@ void json_event(struct json *json, const struct mighost_event *event)
     used_number(json, "count", (int64_t)event->count);
     used_number(json, "done", event->done);
     used_number(json, "total", event->total);
+    json_progress(json, event);
     if (done || event->duration_ms)
         json_member_int(json, "duration_ms", event->duration_ms);
     json_object_end(json);

@@ -62,13 +62,38 @@ static void add_title(struct page *page, const struct listener *listener,
     }
 }
 
-/* "120,000 of 200,000 rows, 60%, 85,000/s, 1 s to go" */
+/* What a data migration tells besides; its own figures are better than ours. */
+static void add_pace(struct page *page, const struct mighost_event *event)
+{
+    static const char *const words[] = {
+        [MIGHOST_FULL_SPEED] = "",
+        [MIGHOST_THROTTLED] = ", throttled",
+        [MIGHOST_LAGGING] = ", waiting for a standby",
+        [MIGHOST_PAUSED] = ", paused",
+    };
+    char text[TEXT_SHORT];
+
+    if (event->batch)
+        buf_printf(page->out, ", %s a batch", text_count(text, event->batch));
+    if (event->rejected)
+        buf_printf(page->out, ", %s rejected", text_count(text, event->rejected));
+    if ((size_t)event->pace < sizeof words / sizeof words[0])
+        buf_puts(page->out, words[event->pace]);
+}
+
+/* "120,000 of 200,000 rows, 60%, 85,000/s, 1 s to go, 4,000 a batch" */
 static void add_progress(struct page *page, const struct listener *listener,
                          const struct mighost_event *event, int64_t now)
 {
     char text[TEXT_SHORT];
     int64_t took = now - listener->begun_ms;
     int64_t rate = took > 0 ? (event->done - listener->begun_at) * 1000 / took : 0;
+    int64_t left_ms;
+
+    rate = event->batch ? event->rate : rate;
+    left_ms = event->batch ? event->eta_ms
+              : rate > 0   ? (event->total - event->done) * 1000 / rate
+                           : 0;
 
     buf_puts(page->out, text_count(text, event->done));
     if (event->total > 0) {
@@ -80,8 +105,8 @@ static void add_progress(struct page *page, const struct listener *listener,
     if (rate > 0)
         buf_printf(page->out, ", %s/s", text_count(text, rate));
     if (rate > 0 && event->total > event->done)
-        buf_printf(page->out, ", %s to go",
-                   text_duration(text, (event->total - event->done) * 1000 / rate));
+        buf_printf(page->out, ", %s to go", text_duration(text, left_ms));
+    add_pace(page, event);
 }
 
 static void add_bar(struct page *page, int64_t done, int64_t total)
@@ -151,6 +176,13 @@ static void show_progress_line(struct listener *listener, const struct mighost_e
     print(listener, &line);
 }
 
+/* Whether a pause or a wait has begun or ended: that is said at once. */
+static bool turned(const struct listener *listener, const struct mighost_event *event)
+{
+    return (listener->pace != event->pace) &&
+           (listener->pace > MIGHOST_THROTTLED || event->pace > MIGHOST_THROTTLED);
+}
+
 static void hear_progress(struct listener *listener, const struct mighost_event *event)
 {
     int64_t now = clock_mono_ms();
@@ -161,9 +193,10 @@ static void hear_progress(struct listener *listener, const struct mighost_event 
         listener->begun_at = event->done;
         listener->shown_ms = listener->terminal ? 0 : now;
     }
-    if (now - listener->shown_ms < every)
+    if (now - listener->shown_ms < every && !turned(listener, event))
         return;
     listener->shown_ms = now;
+    listener->pace = event->pace;
     if (listener->terminal)
         show_bar(listener, event, now);
     else
@@ -216,6 +249,7 @@ static void hear_start(struct listener *listener, const struct mighost_event *ev
     const char *word = event->direction == MIGHOST_DOWN ? "rolling back" : "applying";
 
     listener->begun_ms = 0;
+    listener->pace = MIGHOST_FULL_SPEED;
     listener->index = event->index;
     if (event->count)
         listener->count = event->count;

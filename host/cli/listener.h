@@ -21,11 +21,12 @@ struct listener {
     bool verbose;
     bool terminal; /* standard error is one */
     bool color;
-    bool bar_shown;   /* a progress bar stands on the current line */
-    int64_t shown_ms; /* steady clock when progress was shown last */
-    int64_t begun_ms; /* when the first progress of this migration came */
-    int64_t begun_at; /* and how far it was */
-    size_t index;     /* the migration now running */
+    bool bar_shown;         /* a progress bar stands on the current line */
+    int64_t shown_ms;       /* steady clock when progress was shown last */
+    int64_t begun_ms;       /* when the first progress of this migration came */
+    int64_t begun_at;       /* and how far it was */
+    enum mighost_pace pace; /* that was shown last */
+    size_t index;           /* the migration now running */
     size_t count;
     struct ids done;
     struct arena arena;

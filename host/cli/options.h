@@ -22,7 +22,9 @@ enum option_type {
     OPTION_IS_FLAG,
     OPTION_IS_TEXT,
     OPTION_IS_ID,
-    OPTION_IS_COUNT,
+    OPTION_IS_COUNT,  /* from 1 */
+    OPTION_IS_NUMBER, /* from 0 */
+    OPTION_IS_PERCENT,
     OPTION_IS_DURATION,
     OPTION_IS_SIZE,
     OPTION_IS_LIST

@@ -148,6 +148,18 @@ static mig_status read_count(struct setting *setting, const char *text, struct m
     return err_set(err, MIG_E_USAGE, "\"%s\" is not a number from 1 to %d", text, INT32_MAX);
 }
 
+static mig_status read_number(struct setting *setting, const char *text, struct mig_err *err)
+{
+    if (text_parse_int(text, 0, INT64_MAX, &setting->number))
+        return MIG_OK;
+    return err_set(err, MIG_E_USAGE, "\"%s\" is not a number from 0 on", text);
+}
+
+static mig_status read_percent(struct setting *setting, const char *text, struct mig_err *err)
+{
+    return text_parse_percent(text, &setting->number, err);
+}
+
 static mig_status read_id(struct setting *setting, const char *text, struct mig_err *err)
 {
     (void)setting;
@@ -179,6 +191,8 @@ static mig_status (*const readers[])(struct setting *, const char *, struct mig_
     [OPTION_IS_TEXT] = read_text,
     [OPTION_IS_ID] = read_id,
     [OPTION_IS_COUNT] = read_count,
+    [OPTION_IS_NUMBER] = read_number,
+    [OPTION_IS_PERCENT] = read_percent,
     [OPTION_IS_DURATION] = read_duration,
     [OPTION_IS_SIZE] = read_size,
     [OPTION_IS_LIST] = read_text,

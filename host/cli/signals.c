@@ -24,9 +24,19 @@ static void handle(int number)
     mighost_interrupt(host, number);
 }
 
-static void install(int number)
+static void hold_up(int number)
 {
-    struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
+    struct mighost *host = atomic_load(&watched);
+
+    if (host && number == SIGUSR1)
+        mighost_pause(host);
+    else if (host)
+        mighost_resume(host);
+}
+
+static void install(int number, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
 
     sigemptyset(&action.sa_mask);
     sigaction(number, &action, NULL);
@@ -37,10 +47,12 @@ void signals_install(void)
     struct sigaction old;
 
     signal(SIGPIPE, SIG_IGN);
-    install(SIGINT);
-    install(SIGTERM);
+    install(SIGINT, handle);
+    install(SIGTERM, handle);
+    install(SIGUSR1, hold_up);
+    install(SIGUSR2, hold_up);
     if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-        install(SIGHUP);
+        install(SIGHUP, handle);
 }
 
 void signals_watch(struct mighost *host)

@@ -5,13 +5,11 @@
  * work and finished after it. The primary key then refuses a second host, and
  * a row left `running` shows that a transaction was ended behind our back.
  */
-#include "apply.h"
+#include "apply_work.h"
 
 #include "buf.h"
 #include "clock.h"
 #include "columns.h"
-#include "db.h"
-#include "durable.h"
 #include "fs.h"
 #include "load.h"
 #include "script.h"
@@ -25,21 +23,6 @@
 #define ATTEMPTS_MAX 5
 #define RETRY_FIRST_MS 100
 #define SQLSTATE_LOCK_TIMEOUT "55P03"
-
-/* One migration on its way through apply_migration(). */
-struct work {
-    struct apply_session *session;
-    const struct apply_item *item;
-    const struct mig_driver *driver;
-    struct mig_conn *conn;
-    struct durable durable;
-    struct buf carry; /* what goes into the carrier */
-    char carrier[HISTORY_HEX];
-    int64_t began_wall_ms;
-    int64_t began_ns;
-    int64_t finished_steps;
-    bool skipped;
-};
 
 static bool going_up(const struct work *work)
 {
@@ -68,7 +51,7 @@ static struct mig_tx_options tx_options(const struct work *work)
 
 /* --- events ---------------------------------------------------------------- */
 
-static void emit(const struct work *work, struct mighost_event event)
+void work_emit(struct work *work, struct mighost_event event)
 {
     event.size = sizeof event;
     event.direction = work->item->direction;
@@ -79,22 +62,25 @@ static void emit(const struct work *work, struct mighost_event event)
     event.count = work->item->count;
     if (!event.text)
         event.text = "";
+    pthread_mutex_lock(&work->telling);
     work->session->listener(&event, work->session->user);
+    pthread_mutex_unlock(&work->telling);
 }
 
 static void on_step(void *arg, int64_t finished)
 {
-    emit(arg, (struct mighost_event){.kind = MIGHOST_EVENT_STEP, .done = finished});
+    work_emit(arg, (struct mighost_event){.kind = MIGHOST_EVENT_STEP, .done = finished});
 }
 
 static void on_log(void *arg, enum mig_level level, const char *text)
 {
-    emit(arg, (struct mighost_event){.kind = MIGHOST_EVENT_LOG, .level = level, .text = text});
+    work_emit(arg, (struct mighost_event){.kind = MIGHOST_EVENT_LOG, .level = level, .text = text});
 }
 
 static void on_progress(void *arg, int64_t done, int64_t total)
 {
-    emit(arg, (struct mighost_event){.kind = MIGHOST_EVENT_PROGRESS, .done = done, .total = total});
+    work_emit(arg,
+              (struct mighost_event){.kind = MIGHOST_EVENT_PROGRESS, .done = done, .total = total});
 }
 
 /* --- the carrier ------------------------------------------------------------ */
@@ -306,30 +292,6 @@ static mig_status step_end(void *arg, struct mig_err *err)
     return durable_end(&work->durable, err);
 }
 
-static mig_status step_advance(void *arg, const char *cursor, int64_t done, struct mig_err *err)
-{
-    struct work *work = arg;
-
-    return durable_advance(&work->durable, cursor, done, err);
-}
-
-static mig_status run_transform(struct db *db, const struct mig_transform *spec,
-                                struct mig_err *err)
-{
-    struct work *work = db->config.ctx;
-    bool durable = work->item->mode == MIG_DURABLE;
-    struct transform transform = {
-        .db = db,
-        .spec = spec,
-        .cursor = durable ? work->durable.row.cursor : NULL,
-        .done = durable ? work->durable.row.done : 0,
-        .advance = durable ? step_advance : NULL,
-        .ctx = work,
-    };
-
-    return transform_run(&transform, err);
-}
-
 static mig_status is_cancelled(void *arg)
 {
     const struct work *work = arg;
@@ -353,7 +315,7 @@ static mig_status call_module(struct work *work, mig_entry entry, enum mig_mode 
         .cancelled = is_cancelled,
         .step_begin = durable ? step_begin : NULL,
         .step_end = durable ? step_end : NULL,
-        .transform = run_transform,
+        .transform = work_transform,
         .row_get = row_get,
         .row_set = row_set,
         .load = load_run,
@@ -442,7 +404,7 @@ static mig_status run_atomic(struct work *work, struct mig_err *err)
         work->driver->rollback(work->conn);
         snprintf(text, sizeof text, "%s; trying again (%d of %d)", err->message, attempt + 1,
                  ATTEMPTS_MAX);
-        emit(work, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
+        work_emit(work, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
         sleep_ms((int64_t)RETRY_FIRST_MS << attempt);
         status = atomic_once(work, err);
     }
@@ -485,6 +447,8 @@ static mig_status durable_leave(struct work *work, struct mig_err *err)
     struct history *history = work->session->history;
     mig_status status = tx_begin(work, &ignored);
 
+    if (status == MIG_OK)
+        status = history_journal_clear(history, work->item->id, &ignored);
     if (status == MIG_OK)
         status = going_up(work) ? history_remove(history, work->item->id, &ignored)
                                 : history_mark(history, work->item->id, MIGHOST_APPLIED, &ignored);
@@ -637,6 +601,7 @@ mig_status apply_migration(struct apply_session *session, const struct apply_ite
         .conn = session->conn,
         .began_wall_ms = clock_wall_ms(),
         .began_ns = clock_mono_ns(),
+        .telling = PTHREAD_MUTEX_INITIALIZER,
     };
     mig_status status;
 

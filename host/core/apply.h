@@ -12,6 +12,9 @@
 
 #include "catalog.h"
 #include "history.h"
+#include "session.h"
+
+struct transform_spot;
 
 /* The session and the circumstances, the same for all migrations of a run. */
 struct apply_session {
@@ -23,11 +26,23 @@ struct apply_session {
     const char *const *params; /* "key=value", NULL at the end; may be NULL */
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms;
+    int64_t max_rejects;       /* rows that a transform's callback may call bad */
+    int64_t throttle;          /* percent of the time that a transform may work; 0: all of it */
+    int64_t max_lag_ms;        /* of a standby, for a transform; 0: no limit */
     mighost_listener listener; /* never NULL */
     void *user;
     mig_status (*cancelled)(void *arg); /* may be NULL */
-    void *cancel_arg;
-    bool began; /* set by apply_migration(): something was begun, so a lost
+    bool (*paused)(void *arg);          /* may be NULL */
+    struct transform_spot *spots; /* where transforms say which row they are at; may be NULL */
+    size_t spot_count;
+    void *cancel_arg; /* for both */
+    /* For further connections of a transform; NULL: there is one. */
+    const struct session *session;
+    const struct session_config *session_config;
+    /* Called by each further thread at its beginning and its end; may be NULL. */
+    void (*on_thread)(bool begins);
+    int64_t workers; /* of a transform, at most; 0: as its author wants it */
+    bool began;      /* set by apply_migration(): something was begun, so a lost
                    connection is not simply tried again */
 };
 

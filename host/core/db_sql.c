@@ -11,7 +11,10 @@
 #include "text.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <strings.h>
+
+#define SAID_TEXT 80 /* bytes of a value in a message */
 
 static const char *const REFUSALS[] = {
     [SQL_BEGIN] = "is transaction control, and the host owns the transaction: leave it out",
@@ -223,4 +226,23 @@ void db_clean_text(char *out, size_t size, const char *text)
         left -= len ? len : 1;
     }
     out[n] = '\0';
+}
+
+void db_say_value(struct buf *out, const struct mig_value *value)
+{
+    char text[SAID_TEXT + 1];
+    char clean[SAID_TEXT + 1];
+
+    switch (value->type) {
+    case MIG_NULL: buf_puts(out, "NULL"); break;
+    case MIG_INT64: buf_printf(out, "%" PRId64, value->as.int64); break;
+    case MIG_DOUBLE: buf_printf(out, "%g", value->as.real); break;
+    case MIG_TEXT:
+        snprintf(text, sizeof text, "%.*s", value->len > SAID_TEXT ? SAID_TEXT : (int)value->len,
+                 (const char *)value->as.data);
+        db_clean_text(clean, sizeof clean, text);
+        buf_printf(out, "'%s'", clean);
+        break;
+    case MIG_BLOB: buf_printf(out, "%zu bytes", value->len); break;
+    }
 }

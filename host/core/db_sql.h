@@ -7,6 +7,7 @@
 #ifndef MIGHOST_DB_SQL_H
 #define MIGHOST_DB_SQL_H
 
+#include "buf.h"
 #include "err.h"
 
 #include <stdbool.h>
@@ -26,5 +27,9 @@ void db_excerpt(char out[DB_EXCERPT], const char *sql, size_t len);
 /* Copies text of a module: cut at `size`, bytes that are not UTF-8 replaced,
  * line breaks made blanks. Reads at most as far as the first NUL. */
 void db_clean_text(char *out, size_t size, const char *text);
+
+/* Appends one value as it can stand in a message: a long text is cut, bytes are
+ * only counted. */
+void db_say_value(struct buf *out, const struct mig_value *value);
 
 #endif

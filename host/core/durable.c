@@ -88,20 +88,25 @@ static mig_status session_note(struct durable *durable, const char *text, size_t
     return buf_check(&durable->session, err);
 }
 
-static mig_status session_again(struct durable *durable, struct mig_err *err)
+static mig_status session_say(const struct durable *durable, struct mig_conn *conn,
+                              struct mig_err *err)
 {
     struct mig_exec_result result = {.size = sizeof result};
     mig_status status;
 
     if (durable->session.len == 0)
         return MIG_OK;
-    durable->driver->guard(durable->conn, history_prefix(durable->history));
-    status = durable->driver->exec(durable->conn, durable->session.data, durable->session.len,
-                                   &result, err);
-    durable->driver->guard(durable->conn, NULL);
+    durable->driver->guard(conn, history_prefix(durable->history));
+    status = durable->driver->exec(conn, durable->session.data, durable->session.len, &result, err);
+    durable->driver->guard(conn, NULL);
     if (status >= 0)
         return MIG_OK;
     return err_wrap(err, "setting the session as the steps before did");
+}
+
+static mig_status session_again(struct durable *durable, struct mig_err *err)
+{
+    return session_say(durable, durable->conn, err);
 }
 
 static mig_status work_begin(struct durable *durable, struct mig_err *err)
@@ -152,20 +157,42 @@ static mig_status step_next(struct durable *durable, const char *kind, const cha
     durable->row.step++;
     durable->row.finished = false;
     durable->row.cursor = NULL;
-    durable->row.done = 0;
+    durable->row.done = durable->row.rejected = durable->row.total = 0;
     snprintf(durable->row.kind, sizeof durable->row.kind, "%s", kind);
     fingerprint(kind, text, len, durable->row.fingerprint, err, &status);
     if (status < 0)
         return status;
     *before = journaled(durable, durable->row.step);
+    durable->stands = *before != NULL;
     if (*before && (*before)->finished)
         return check_fingerprint(&durable->row, *before, err);
     return MIG_OK;
 }
 
-static mig_status row_write(struct durable *durable, struct mig_err *err)
+/* Another host, which this one knows nothing of, works on the same step. */
+static mig_status overtaken(const struct durable *durable, struct mig_err *err)
 {
-    return history_journal_put(durable->history, durable->id, &durable->row, err);
+    return err_set(err, MIG_E_PARTIAL,
+                   "step %lld was brought on by another host meanwhile, so what this one did in "
+                   "it since its last commit was taken back: see to it that one host runs at a "
+                   "time",
+                   (long long)durable->row.step);
+}
+
+/* Writes the row of the step at hand; `was` is the cursor that it stands at. It
+ * is changed only from where it stood, so that no batch is ever done twice, even
+ * where the lock was lost. */
+static mig_status row_write(struct durable *durable, const char *was, struct mig_err *err)
+{
+    struct history *history = durable->history;
+    mig_status status = durable->stands
+                            ? history_journal_update(history, durable->id, &durable->row, was, err)
+                            : history_journal_add(history, durable->id, &durable->row, err);
+
+    if (status == MIG_E_CONSTRAINT || status == MIG_E_NOTFOUND)
+        return overtaken(durable, err);
+    durable->stands = true;
+    return status;
 }
 
 mig_status durable_begin(struct durable *durable, const char *kind, const char *text, size_t len,
@@ -179,11 +206,13 @@ mig_status durable_begin(struct durable *durable, const char *kind, const char *
         *skip = true;
         return session_note(durable, text, len, err);
     }
-    if (before && before->done > 0)
+    if (before && (before->done > 0 || before->total > 0))
         MIG_TRY(check_fingerprint(&durable->row, before, err));
     if (before) {
         durable->row.cursor = before->cursor;
         durable->row.done = before->done;
+        durable->row.rejected = before->rejected;
+        durable->row.total = before->total;
     }
     *skip = false;
     MIG_TRY(work_begin(durable, err));
@@ -193,7 +222,7 @@ mig_status durable_begin(struct durable *durable, const char *kind, const char *
 mig_status durable_end(struct durable *durable, struct mig_err *err)
 {
     durable->row.finished = true;
-    MIG_TRY(row_write(durable, err));
+    MIG_TRY(row_write(durable, durable->row.cursor, err));
     MIG_TRY(durable->driver->commit(durable->conn, err));
     durable->finished++;
     if (durable->on_step)
@@ -201,27 +230,97 @@ mig_status durable_end(struct durable *durable, struct mig_err *err)
     return MIG_OK;
 }
 
-mig_status durable_advance(struct durable *durable, const char *cursor, int64_t done,
-                           struct mig_err *err)
+mig_status durable_commit(struct durable *durable, const struct journal_row *mark,
+                          struct mig_err *err)
 {
-    char *copy = strdup(cursor);
+    AUTO(free) char *old = durable->cursor;
+    const char *was = durable->row.cursor;
+    char *copy = strdup(mark->cursor);
 
+    durable->cursor = copy;
     if (!copy)
         return err_nomem(err);
-    free(durable->cursor);
-    durable->cursor = copy;
     durable->row.cursor = copy;
-    durable->row.done = done;
-    MIG_TRY(row_write(durable, err));
-    MIG_TRY(durable->driver->commit(durable->conn, err));
+    durable->row.done = mark->done;
+    durable->row.rejected = mark->rejected;
+    durable->row.total = mark->total;
+    MIG_TRY(row_write(durable, was, err));
+    return durable->driver->commit(durable->conn, err);
+}
+
+mig_status durable_next(struct durable *durable, struct mig_err *err)
+{
     return work_begin(durable, err);
 }
+
+/* --- the ranges of a step ---------------------------------------------------------- */
+
+size_t durable_parts(const struct durable *durable, const struct journal_row **out)
+{
+    const struct journal *journal = durable->journal;
+    size_t first = 0;
+    size_t count = 0;
+
+    while (first < journal->count &&
+           (journal->items[first].step != durable->row.step || journal->items[first].part == 0))
+        first++;
+    while (first + count < journal->count &&
+           journal->items[first + count].step == durable->row.step)
+        count++;
+    *out = &journal->items[first];
+    return count;
+}
+
+/* As the journal has it: of this step, bound to its text. */
+static struct journal_row part_of(const struct durable *durable, const struct journal_row *part)
+{
+    struct journal_row row = *part;
+
+    row.step = durable->row.step;
+    memcpy(row.fingerprint, durable->row.fingerprint, sizeof row.fingerprint);
+    return row;
+}
+
+mig_status durable_divide(struct durable *durable, const struct journal_row *parts, size_t count,
+                          const struct journal_row *mark, struct mig_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct journal_row row = part_of(durable, &parts[i]);
+        mig_status status = history_journal_add(durable->history, durable->id, &row, err);
+
+        if (status < 0)
+            return status == MIG_E_CONSTRAINT ? overtaken(durable, err) : status;
+    }
+    return durable_commit(durable, mark, err);
+}
+
+mig_status durable_part_begin(const struct durable_part *part, struct mig_err *err)
+{
+    const struct durable *durable = part->durable;
+
+    MIG_TRY(durable->driver->begin(part->conn, &durable->tx, err));
+    return session_say(durable, part->conn, err);
+}
+
+mig_status durable_part_commit(const struct durable_part *part, const struct journal_row *now,
+                               const char *was, struct mig_err *err)
+{
+    const struct durable *durable = part->durable;
+    const struct journal_row row = part_of(durable, now);
+    mig_status status = history_journal_update(part->history, durable->id, &row, was, err);
+
+    if (status == MIG_E_NOTFOUND)
+        return overtaken(durable, err);
+    return status < 0 ? status : durable->driver->commit(part->conn, err);
+}
+
+/* --- statements that no transaction holds ------------------------------------------- */
 
 /* Writes the row of the step at hand in a transaction of its own. */
 static mig_status row_commit(struct durable *durable, struct mig_err *err)
 {
     MIG_TRY(durable->driver->begin(durable->conn, &durable->tx, err));
-    MIG_TRY(row_write(durable, err));
+    MIG_TRY(row_write(durable, durable->row.cursor, err));
     return durable->driver->commit(durable->conn, err);
 }
 

@@ -25,6 +25,7 @@ struct durable {
     void *arg;
     struct journal *journal; /* as it was found */
     struct journal_row row;  /* the step at hand */
+    bool stands;             /* and it is in the journal already */
     char *cursor;            /* of a transform, owned */
     int64_t finished;        /* steps, those of earlier runs included */
     struct buf session;      /* what finished steps have set for the session */
@@ -43,10 +44,32 @@ mig_status durable_begin(struct durable *durable, const char *kind, const char *
                          bool *skip, struct mig_err *err);
 /* Journals the step as finished, and commits. */
 mig_status durable_end(struct durable *durable, struct mig_err *err);
-/* Commits what the open step has done so far with its cursor, and begins
- * anew: how a transform comes forward batch by batch. */
-mig_status durable_advance(struct durable *durable, const char *cursor, int64_t done,
-                           struct mig_err *err);
+/* Commits what the open step has done so far with its cursor: how a transform
+ * comes forward batch by batch. Of the mark, cursor, done, rejected and total
+ * count. Nothing is open afterwards, until durable_next(). MIG_E_PARTIAL: another
+ * host has brought the step on meanwhile, and nothing was committed. */
+mig_status durable_commit(struct durable *durable, const struct journal_row *mark,
+                          struct mig_err *err);
+mig_status durable_next(struct durable *durable, struct mig_err *err);
+
+/* The ranges into which an earlier run has divided the step at hand. */
+size_t durable_parts(const struct durable *durable, const struct journal_row **out);
+/* Records new ones, and commits with the mark as durable_commit() does. */
+mig_status durable_divide(struct durable *durable, const struct journal_row *parts, size_t count,
+                          const struct journal_row *mark, struct mig_err *err);
+
+/* A second connection, for one range after the other. Several may be at work,
+ * each on a thread of its own, as long as nothing else is done to the step. */
+struct durable_part {
+    const struct durable *durable;
+    struct mig_conn *conn;
+    struct history *history;
+};
+
+mig_status durable_part_begin(const struct durable_part *part, struct mig_err *err);
+/* Commits the work together with the row of its range, which stood at `was`. */
+mig_status durable_part_commit(const struct durable_part *part, const struct journal_row *now,
+                               const char *was, struct mig_err *err);
 
 /* Runs every statement of the text as a step of its own. */
 mig_status durable_run(struct durable *durable, const struct script *script, struct mig_err *err);

@@ -32,8 +32,11 @@ enum frame_type {
     FRAME_STARTED, /* worker to host: module code begins now */
     FRAME_EVENT,
     FRAME_RESULT,
-    FRAME_STACK, /* a fatal signal, exit() or a hang: return addresses */
-    FRAME_GO,    /* host to worker: the host's session is closed, open yours */
+    FRAME_STACK,  /* a fatal signal, exit() or a hang: return addresses */
+    FRAME_ROW,    /* behind a stack: the row that the callback had */
+    FRAME_GO,     /* host to worker: the host's session is closed, open yours */
+    FRAME_PAUSE,  /* host to worker: hold transforms up */
+    FRAME_RESUME, /* host to worker: let them go on */
     FRAME_TYPES
 };
 

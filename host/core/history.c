@@ -31,9 +31,10 @@ static const char *const layout_tables[] = {
     " action VARCHAR(20) NOT NULL, outcome VARCHAR(20) NOT NULL, error TEXT,"
     " started_at_ms BIGINT NOT NULL, duration_ms BIGINT NOT NULL, run_id VARCHAR(40) NOT NULL,"
     " host_version VARCHAR(40) NOT NULL, who TEXT NOT NULL)",
-    "CREATE TABLE @journal (id BIGINT NOT NULL, step BIGINT NOT NULL, finished BIGINT NOT NULL,"
-    " kind VARCHAR(20) NOT NULL, fingerprint VARCHAR(64) NOT NULL, cursor_at TEXT NOT NULL,"
-    " done BIGINT NOT NULL, PRIMARY KEY (id, step))",
+    "CREATE TABLE @journal (id BIGINT NOT NULL, step BIGINT NOT NULL, part BIGINT NOT NULL,"
+    " finished BIGINT NOT NULL, kind VARCHAR(20) NOT NULL, fingerprint VARCHAR(64) NOT NULL,"
+    " cursor_at TEXT NOT NULL, until_at TEXT NOT NULL, done BIGINT NOT NULL,"
+    " rejected BIGINT NOT NULL, total BIGINT NOT NULL, PRIMARY KEY (id, step, part))",
     "CREATE TABLE @carrier (id @key NOT NULL PRIMARY KEY, digest VARCHAR(64) NOT NULL,"
     " kind VARCHAR(20) NOT NULL, body @blob NOT NULL)",
     "INSERT INTO @meta (key, value) VALUES ('" LAYOUT_KEY "', '1')",
@@ -45,7 +46,8 @@ static const char *const layout_tables[] = {
 #define LOG_COLUMNS                                                                \
     "number, id_text, action, outcome, error, started_at_ms, duration_ms, run_id," \
     " host_version, who"
-#define JOURNAL_COLUMNS "step, finished, kind, fingerprint, cursor_at, done"
+#define JOURNAL_COLUMNS \
+    "step, part, finished, kind, fingerprint, cursor_at, until_at, done, rejected, total"
 
 enum statement {
     GET_LAYOUT,
@@ -63,7 +65,8 @@ enum statement {
     GET_CARRIER,
     DROP_CARRIER,
     JOURNAL,
-    JOURNAL_PUT,
+    JOURNAL_ADD,
+    JOURNAL_UPDATE,
     JOURNAL_CLEAR,
     STATEMENT_COUNT
 };
@@ -87,12 +90,13 @@ static const char *const statements[] = {
     [PUT_CARRIER] = "INSERT INTO @carrier (id, digest, kind, body) VALUES ($1, $2, $3, $4)",
     [GET_CARRIER] = "SELECT body FROM @carrier WHERE id = $1",
     [DROP_CARRIER] = "DELETE FROM @carrier WHERE id = $1",
-    [JOURNAL] = "SELECT " JOURNAL_COLUMNS " FROM @journal WHERE id = $1 ORDER BY step",
-    [JOURNAL_PUT] = "INSERT INTO @journal (id, " JOURNAL_COLUMNS ")"
-                    " VALUES ($1, $2, $3, $4, $5, $6, $7)"
-                    " ON CONFLICT (id, step) DO UPDATE SET finished = excluded.finished,"
-                    " kind = excluded.kind, fingerprint = excluded.fingerprint,"
-                    " cursor_at = excluded.cursor_at, done = excluded.done",
+    [JOURNAL] = "SELECT " JOURNAL_COLUMNS " FROM @journal WHERE id = $1 ORDER BY step, part",
+    [JOURNAL_ADD] = "INSERT INTO @journal (id, " JOURNAL_COLUMNS ")"
+                    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    [JOURNAL_UPDATE] = "UPDATE @journal SET finished = $4, kind = $5, fingerprint = $6,"
+                       " cursor_at = $7, until_at = $8, done = $9, rejected = $10, total = $11"
+                       " WHERE id = $1 AND step = $2 AND part = $3 AND finished = 0"
+                       " AND cursor_at = $12",
     [JOURNAL_CLEAR] = "DELETE FROM @journal WHERE id = $1",
 };
 
@@ -841,12 +845,16 @@ static bool journal_read(struct query *query, struct journal_store *store)
     if (!row)
         return false;
     row->step = query_int(query, 0);
-    row->finished = query_int(query, 1) != 0;
-    query_copy(query, 2, row->kind, sizeof row->kind);
-    query_copy(query, 3, row->fingerprint, sizeof row->fingerprint);
-    row->cursor = arena_strdup(&store->texts, query_text(query, 4));
-    row->done = query_int(query, 5);
-    return row->cursor != NULL;
+    row->part = query_int(query, 1);
+    row->finished = query_int(query, 2) != 0;
+    query_copy(query, 3, row->kind, sizeof row->kind);
+    query_copy(query, 4, row->fingerprint, sizeof row->fingerprint);
+    row->cursor = arena_strdup(&store->texts, query_text(query, 5));
+    row->until = arena_strdup(&store->texts, query_text(query, 6));
+    row->done = query_int(query, 7);
+    row->rejected = query_int(query, 8);
+    row->total = query_int(query, 9);
+    return row->cursor && row->until;
 }
 
 mig_status history_journal(struct history *history, uint64_t id, struct journal **out,
@@ -872,17 +880,46 @@ mig_status history_journal(struct history *history, uint64_t id, struct journal 
     return MIG_OK;
 }
 
-mig_status history_journal_put(struct history *history, uint64_t id, const struct journal_row *row,
-                               struct mig_err *err)
+#define JOURNAL_VALUES 11
+
+static void journal_values(uint64_t id, const struct journal_row *row,
+                           struct mig_value values[JOURNAL_VALUES])
 {
-    const struct mig_value values[] = {
-        int_value((int64_t)id),       int_value(row->step),
-        int_value(row->finished),     text_value(row->kind),
-        text_value(row->fingerprint), text_value(row->cursor ? row->cursor : ""),
+    const struct mig_value all[JOURNAL_VALUES] = {
+        int_value((int64_t)id),
+        int_value(row->step),
+        int_value(row->part),
+        int_value(row->finished),
+        text_value(row->kind),
+        text_value(row->fingerprint),
+        text_value(row->cursor ? row->cursor : ""),
+        text_value(row->until ? row->until : ""),
         int_value(row->done),
+        int_value(row->rejected),
+        int_value(row->total),
     };
 
-    return write_run(history, JOURNAL_PUT, values, sizeof values / sizeof values[0], -1, err);
+    memcpy(values, all, sizeof all);
+}
+
+mig_status history_journal_add(struct history *history, uint64_t id, const struct journal_row *row,
+                               struct mig_err *err)
+{
+    struct mig_value values[JOURNAL_VALUES];
+
+    journal_values(id, row, values);
+    return write_run(history, JOURNAL_ADD, values, JOURNAL_VALUES, -1, err);
+}
+
+mig_status history_journal_update(struct history *history, uint64_t id,
+                                  const struct journal_row *row, const char *cursor_was,
+                                  struct mig_err *err)
+{
+    struct mig_value values[JOURNAL_VALUES + 1];
+
+    journal_values(id, row, values);
+    values[JOURNAL_VALUES] = text_value(cursor_was ? cursor_was : "");
+    return write_run(history, JOURNAL_UPDATE, values, JOURNAL_VALUES + 1, 1, err);
 }
 
 mig_status history_journal_clear(struct history *history, uint64_t id, struct mig_err *err)

@@ -10,7 +10,8 @@
  *   <prefix>_history  id PK, sequence, state, kind, mode, description, checksum,
  *                     applied_at, duration_ms, run_id, host_version, who, attempt, carrier
  *   <prefix>_log      number PK, id, action, outcome, error, started_at, duration_ms, run_id, ...
- *   <prefix>_journal  (id, step) PK, state, kind, fingerprint, cursor, done
+ *   <prefix>_journal  (id, step, part) PK, finished, kind, fingerprint, cursor_at, until_at, done,
+ *                     rejected, total: part 0 is the step, others are ranges of its keys
  *   <prefix>_carrier  id PK, digest, kind, body: gone with the row of the history
  *   <prefix>_meta     key PK, value: the layout's version
  */
@@ -67,16 +68,20 @@ struct attempt {
 
 struct journal_row {
     int64_t step;
+    int64_t part; /* 0: the step itself; others: a range of its keys */
     bool finished;
     char kind[16];
     char fingerprint[HISTORY_HEX];
     const char *cursor; /* where a transform has come to; "" else */
-    int64_t done;
+    const char *until;  /* the last key of a range; "" where it has no end */
+    int64_t done;       /* rows */
+    int64_t rejected;
+    int64_t total; /* rows there are; 0: not counted */
 };
 
 struct journal {
     size_t count;
-    const struct journal_row *items; /* ascending by step */
+    const struct journal_row *items; /* ascending by step, then part */
 };
 
 /* Binds to a connection. `prefix`: "mighost" or "schema.prefix"; checked by
@@ -156,9 +161,14 @@ mig_status history_journal(struct history *history, uint64_t id, struct journal 
                            struct mig_err *err);
 void journal_free(struct journal *journal);
 AUTO_POINTER(journal, struct journal, journal_free)
-/* Inserts the step, or replaces it. */
-mig_status history_journal_put(struct history *history, uint64_t id, const struct journal_row *row,
+/* A step's first row. MIG_E_CONSTRAINT: there is one already. */
+mig_status history_journal_add(struct history *history, uint64_t id, const struct journal_row *row,
                                struct mig_err *err);
+/* Brings a row that stands unfinished at `cursor_was` up to date; whoever comes
+ * second with the same old cursor finds no such row: MIG_E_NOTFOUND. */
+mig_status history_journal_update(struct history *history, uint64_t id,
+                                  const struct journal_row *row, const char *cursor_was,
+                                  struct mig_err *err);
 mig_status history_journal_clear(struct history *history, uint64_t id, struct mig_err *err);
 
 #endif

@@ -33,6 +33,7 @@ struct mighost {
     const struct mig_module **registered; /* NULL at the end */
     size_t registered_count;
     atomic_int signal_number;
+    atomic_bool paused;
 };
 
 /* --- configuration ------------------------------------------------------------ */
@@ -174,6 +175,23 @@ static mig_status interrupted(void *arg)
     return number == SIGINT ? MIG_E_INTERRUPTED : MIG_E_TERMINATED;
 }
 
+void mighost_pause(struct mighost *host)
+{
+    atomic_store(&host->paused, true);
+}
+
+void mighost_resume(struct mighost *host)
+{
+    atomic_store(&host->paused, false);
+}
+
+static bool is_paused(void *arg)
+{
+    struct mighost *host = arg;
+
+    return atomic_load(&host->paused);
+}
+
 mig_status mighost_register(struct mighost *host, const struct mig_module *module,
                             struct mig_err *err)
 {
@@ -205,6 +223,7 @@ static struct run_config run_config_of(struct mighost *host)
         .worker = host->worker,
         .registered = host->registered,
         .interrupted = interrupted,
+        .paused = is_paused,
         .arg = host,
     };
 }

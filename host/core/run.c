@@ -32,6 +32,7 @@ struct run {
     char who[RUN_WHO];
     int64_t began_ms;
     int64_t deadline_ms;   /* of the migration at hand, 0: none */
+    int64_t paused_ms;     /* when it was found paused last, 0: it was not */
     size_t count;          /* steps of the plan at hand */
     bool current_unknown;  /* `result` has a current version that may be gone */
     struct materials kept; /* of those steps */
@@ -107,6 +108,23 @@ static void emit_step(struct run *run, const struct plan_step *step, size_t inde
 
 /* --- stopping ------------------------------------------------------------------ */
 
+static bool paused(void *arg)
+{
+    const struct run *run = arg;
+
+    return run->config->paused && run->config->paused(run->config->arg);
+}
+
+/* Time that is spent in a pause does not count. */
+static void extend_deadline(struct run *run)
+{
+    int64_t now = clock_mono_ms();
+
+    if (run->deadline_ms && run->paused_ms)
+        run->deadline_ms += now - run->paused_ms;
+    run->paused_ms = paused(run) ? now : 0;
+}
+
 static mig_status cancelled(void *arg)
 {
     struct run *run = arg;
@@ -115,6 +133,7 @@ static mig_status cancelled(void *arg)
 
     if (status < 0)
         return status;
+    extend_deadline(run);
     return run->deadline_ms && clock_mono_ms() > run->deadline_ms ? MIG_E_TIMEOUT : MIG_OK;
 }
 
@@ -243,9 +262,16 @@ static struct apply_session apply_session_of(struct run *run)
         .params = config->params,
         .lock_timeout_ms = config->lock_timeout_ms > 0 ? config->lock_timeout_ms : 0,
         .statement_timeout_ms = config->statement_timeout_ms,
+        .max_rejects = config->max_rejects,
+        .throttle = config->throttle,
+        .max_lag_ms = config->max_lag_ms,
         .listener = config->listener,
         .user = config->user,
         .cancelled = cancelled,
+        .paused = paused,
+        .session = &run->session,
+        .session_config = &run->session_config,
+        .workers = config->workers,
         .cancel_arg = run,
     };
 }
@@ -396,9 +422,14 @@ static struct worker_job job_of(struct run *run, const struct plan_step *step,
         .lock_timeout_ms = config->lock_timeout_ms,
         .statement_timeout_ms = config->statement_timeout_ms,
         .max_memory = config->max_memory,
+        .max_rejects = config->max_rejects,
+        .throttle = config->throttle,
+        .max_lag_ms = config->max_lag_ms,
+        .workers = config->workers,
         .listener = config->listener,
         .user = config->user,
         .cancelled = run->config->interrupted,
+        .paused = run->config->paused,
         .cancel_arg = run->config->arg,
     };
 }

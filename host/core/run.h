@@ -19,6 +19,7 @@ struct run_config {
     const char *worker;                         /* path of the worker */
     const struct mig_module *const *registered; /* NULL at the end; may be NULL */
     mig_status (*interrupted)(void *arg);       /* MIG_OK, or how to end */
+    bool (*paused)(void *arg);                  /* may be NULL */
     void *arg;
 };
 

@@ -129,7 +129,7 @@ mig_status session_open(struct session *session, const struct session_config *co
     session->driver = session->plugin->api;
     MIG_TRY(connect_to(session, config, need, err));
     status = history_open(session->driver, session->conn, config->history, &session->history, err);
-    if (status == MIG_OK && need != SESSION_READ)
+    if (status == MIG_OK && (need == SESSION_WRITE || need == SESSION_WORK))
         status = ready(session, config, need, err);
     if (status < 0)
         session_close(session);

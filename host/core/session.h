@@ -28,6 +28,7 @@ enum session_need {
     SESSION_READ,  /* to look only; a database that is not there is MIG_E_NOTFOUND */
     SESSION_WRITE, /* under the lock, history tables made where missing */
     SESSION_WORK,  /* under the lock; the host has seen to the tables */
+    SESSION_JOIN,  /* to write as well, while another session of ours holds the lock */
 };
 
 struct session {

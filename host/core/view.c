@@ -269,9 +269,33 @@ mig_status view_status(const struct catalog *catalog, const struct applied_list 
     return MIG_OK;
 }
 
+static bool copy_step(const struct journal_row *row, struct detail_store *store,
+                      struct mighost_step *out)
+{
+    *out = (struct mighost_step){
+        .number = row->step,
+        .state = row->finished ? "finished" : "started",
+        .kind = arena_strdup(&store->texts, row->kind),
+        .fingerprint = arena_strdup(&store->texts, row->fingerprint),
+        .done = row->done,
+        .rejected = row->rejected,
+    };
+    return out->kind && out->fingerprint;
+}
+
+/* The ranges of a step count for it until it is finished: then it has their sum. */
+static void add_part(const struct journal_row *row, struct mighost_step *step)
+{
+    if (strcmp(step->state, "finished") == 0)
+        return;
+    step->done += row->done;
+    step->rejected += row->rejected;
+}
+
 static bool copy_steps(const struct journal *journal, struct detail_store *store)
 {
     struct mighost_step *steps;
+    size_t count = 0;
 
     if (!journal || journal->count == 0)
         return true;
@@ -281,18 +305,15 @@ static bool copy_steps(const struct journal *journal, struct detail_store *store
     for (size_t i = 0; i < journal->count; i++) {
         const struct journal_row *row = &journal->items[i];
 
-        steps[i] = (struct mighost_step){
-            .number = row->step,
-            .state = row->finished ? "finished" : "started",
-            .kind = arena_strdup(&store->texts, row->kind),
-            .fingerprint = arena_strdup(&store->texts, row->fingerprint),
-            .done = row->done,
-        };
-        if (!steps[i].kind || !steps[i].fingerprint)
-            return false;
+        if (row->part == 0) {
+            if (!copy_step(row, store, &steps[count++]))
+                return false;
+        } else if (count > 0) {
+            add_part(row, &steps[count - 1]);
+        }
     }
     store->detail.steps = steps;
-    store->detail.step_count = journal->count;
+    store->detail.step_count = count;
     return true;
 }
 

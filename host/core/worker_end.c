@@ -6,6 +6,7 @@
  */
 #include "worker_end.h"
 
+#include "db_sql.h"
 #include "text.h"
 #include "worker_stack.h"
 
@@ -155,11 +156,44 @@ static mig_status explain_result(const struct worker_job *job, const struct work
     return err->status;
 }
 
+static struct mig_value key_value(const struct wire_row_key *key)
+{
+    struct mig_value value = {.type = (enum mig_type)key->type, .len = key->len};
+
+    if (value.type == MIG_INT64)
+        memcpy(&value.as.int64, &key->bits, sizeof key->bits);
+    else if (value.type == MIG_DOUBLE)
+        memcpy(&value.as.real, &key->bits, sizeof key->bits);
+    else
+        value.as.data = key->text;
+    if (value.type == MIG_TEXT)
+        value.len = strlen(key->text);
+    return value;
+}
+
+/* "on the row of table people with "id" = 7", behind what the clause says. */
+static void add_row(const struct wire_row *row, char *clause, size_t size)
+{
+    AUTO(buf) struct buf text = {0};
+    size_t used = strlen(clause);
+
+    buf_printf(&text, "%son the row of table %s with ", used ? ", " : "", row->table);
+    for (size_t i = 0; i < row->key_count; i++) {
+        const struct mig_value value = key_value(&row->keys[i]);
+
+        buf_printf(&text, "%s%s = ", i ? ", " : "", row->keys[i].name);
+        db_say_value(&text, &value);
+    }
+    db_clean_text(clause + used, size - used, buf_text(&text));
+}
+
 mig_status worker_explain(const struct worker_job *job, const struct worker_report *report,
                           struct worker_end *end, struct mig_err *err)
 {
     int status = report->wait_status;
-    char clause[1000] = "";
+    bool by_itself = !(report->reported && report->result.err.status == MIG_OK) &&
+                     report->stop != WORKER_CANCELLED;
+    char clause[1600] = "";
 
     end->reported = report->reported;
     end->skipped = report->reported && report->result.skipped;
@@ -168,10 +202,11 @@ mig_status worker_explain(const struct worker_job *job, const struct worker_repo
     end->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     end->confirmed =
         report->reported && report->result.confirmed && !end->signal && !end->exit_status;
-    if (report->has_stack && !(report->reported && report->result.err.status == MIG_OK) &&
-        report->stop != WORKER_CANCELLED)
+    if (report->has_stack && by_itself)
         worker_stack_describe(&report->stack, job, end->backtrace, sizeof end->backtrace, clause,
                               sizeof clause);
+    if (report->has_row && by_itself)
+        add_row(&report->row, clause, sizeof clause);
     if (report->reported)
         return explain_result(job, report, clause, err);
     if (report->stop == WORKER_TIMED_OUT)

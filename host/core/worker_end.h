@@ -22,6 +22,8 @@ struct worker_report {
     int wait_status; /* as waitpid() gives it */
     struct wire_result result;
     struct wire_stack stack;
+    bool has_row; /* and the callback of a transform had it */
+    struct wire_row row;
     char last_line[512]; /* that the module wrote */
 };
 

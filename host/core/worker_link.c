@@ -35,9 +35,11 @@ struct worker {
     const struct worker_job *job;
     struct worker_report report;
     struct frame_reader reader;
-    struct buf outbox; /* the job, then the word to go */
+    struct buf outbox; /* the job, the word to go, pauses */
     size_t sent;
-    struct buf line; /* of the module's output, unfinished */
+    bool paused;       /* what the worker was told last */
+    int64_t paused_ms; /* when it was found paused last; 0: it was not */
+    struct buf line;   /* of the module's output, unfinished */
     size_t output_bytes;
     pid_t pid; /* 0: none, or reaped */
     int pidfd;
@@ -226,8 +228,14 @@ static void take_frame(struct worker *worker, const struct frame *frame)
         if (!report->has_stack)
             report->has_stack = wire_get_stack(frame, &report->stack);
         break;
+    case FRAME_ROW:
+        if (!report->has_row)
+            report->has_row = wire_get_row(frame, &report->row);
+        break;
     case FRAME_JOB:
     case FRAME_GO:
+    case FRAME_PAUSE:
+    case FRAME_RESUME:
     case FRAME_TYPES: break;
     }
 }
@@ -266,6 +274,26 @@ static void send_outbox(struct worker *worker)
         return;
     buf_clear(&worker->outbox); /* it holds the database's address */
     worker->sent = 0;
+}
+
+/* Time that is spent in a pause does not count. */
+static void check_pause(struct worker *worker)
+{
+    const struct worker_job *job = worker->job;
+    bool paused = job->paused && job->paused(job->cancel_arg);
+    int64_t now_ms = clock_mono_ms();
+    struct mig_err ignored;
+    size_t begun;
+
+    if (worker->deadline_ms && worker->paused_ms)
+        worker->deadline_ms += now_ms - worker->paused_ms;
+    worker->paused_ms = paused ? now_ms : 0;
+    if (paused == worker->paused)
+        return;
+    worker->paused = paused;
+    begun =
+        frame_begin(&worker->outbox, &worker->reader.token, paused ? FRAME_PAUSE : FRAME_RESUME);
+    frame_end(&worker->outbox, begun, &ignored);
 }
 
 /* --- the loop --------------------------------------------------------------------- */
@@ -334,6 +362,7 @@ static mig_status supervise(struct worker *worker, struct mig_err *err)
             send_outbox(worker);
         MIG_TRY(read_control(worker, &more, err));
         read_output(worker);
+        check_pause(worker);
         check_time(worker);
     }
     do

@@ -37,10 +37,15 @@ struct worker_job {
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms;
     uint64_t max_memory;
+    int64_t max_rejects;
+    int64_t throttle;
+    int64_t max_lag_ms;
+    int64_t workers;
     mighost_listener listener;
     void *user;
     mig_status (*cancelled)(void *arg);
-    void *cancel_arg;
+    bool (*paused)(void *arg);
+    void *cancel_arg; /* for both */
 };
 
 /* How the worker ended, apart from what it reported. */

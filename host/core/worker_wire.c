@@ -63,6 +63,10 @@ static const struct member JOB[] = {
     NUMBER(19, struct worker_job, lock_timeout_ms),
     NUMBER(20, struct worker_job, statement_timeout_ms),
     NUMBER(21, struct worker_job, max_memory),
+    NUMBER(22, struct worker_job, max_rejects),
+    NUMBER(23, struct worker_job, throttle),
+    NUMBER(24, struct worker_job, max_lag_ms),
+    NUMBER(25, struct worker_job, workers),
     END,
 };
 
@@ -79,6 +83,11 @@ static const struct member EVENT[] = {
     NUMBER(10, struct mighost_event, done),
     NUMBER(11, struct mighost_event, total),
     NUMBER(12, struct mighost_event, duration_ms),
+    NUMBER(13, struct mighost_event, rate),
+    NUMBER(14, struct mighost_event, eta_ms),
+    NUMBER(15, struct mighost_event, batch),
+    NUMBER(16, struct mighost_event, rejected),
+    RANGE(17, struct mighost_event, pace, MIGHOST_FULL_SPEED, MIGHOST_PAUSED),
     END,
 };
 
@@ -305,5 +314,22 @@ bool wire_get_stack(const struct frame *frame, struct wire_stack *stack)
     for (size_t i = 0; i < stack->frame_count; i++)
         if (stack->frames[i].object >= stack->object_count)
             stack->frames[i].object = WIRE_NO_OBJECT;
+    return true;
+}
+
+bool wire_get_row(const struct frame *frame, struct wire_row *row)
+{
+    if (frame->type != FRAME_ROW || frame->len != sizeof *row)
+        return false;
+    memcpy(row, frame->body, sizeof *row);
+    if (row->key_count > WIRE_KEYS)
+        return false;
+    row->table[WIRE_ROW_NAME - 1] = '\0';
+    for (size_t i = 0; i < row->key_count; i++) {
+        row->keys[i].name[WIRE_ROW_NAME - 1] = '\0';
+        row->keys[i].text[WIRE_ROW_TEXT - 1] = '\0';
+        if (row->keys[i].type > MIG_BLOB)
+            return false;
+    }
     return true;
 }

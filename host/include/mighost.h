@@ -71,6 +71,14 @@ enum mighost_event_kind {
     MIGHOST_EVENT_END       /* the run is over: `done` of `count`, `duration_ms` */
 };
 
+/* What keeps a data migration from running as fast as it can. */
+enum mighost_pace {
+    MIGHOST_FULL_SPEED, /* nothing */
+    MIGHOST_THROTTLED,  /* it sleeps, as mighost_config.throttle wants it */
+    MIGHOST_LAGGING,    /* it waits for a standby, as max_lag_ms wants it */
+    MIGHOST_PAUSED      /* mighost_pause() */
+};
+
 /* Members that an event does not use are 0, NULL or "". Texts come from
  * outside: escape them before a terminal sees them. Valid during the call. */
 struct mighost_event {
@@ -87,6 +95,12 @@ struct mighost_event {
     int64_t done;
     int64_t total;
     int64_t duration_ms;
+    /* MIGHOST_EVENT_PROGRESS of a transform: */
+    int64_t rate;     /* rows a second of late; 0: not known */
+    int64_t eta_ms;   /* until the end; 0: not known */
+    int64_t batch;    /* rows a batch at present */
+    int64_t rejected; /* rows of those done that its callback called bad */
+    enum mighost_pace pace;
 };
 
 typedef void (*mighost_listener)(const struct mighost_event *event, void *user);
@@ -111,6 +125,10 @@ struct mighost_config {
     int64_t lock_timeout_ms;      /* for table locks on PostgreSQL (5,000; negative: none) */
     int64_t statement_timeout_ms; /* (0: none) */
     uint64_t max_memory;          /* bytes for a worker (0: none) */
+    int64_t max_rejects;          /* rows that a transform's callback may reject (0) */
+    int64_t throttle;             /* percent of the time a transform may work (100) */
+    int64_t workers;              /* threads of a transform, at most (0: as its author wants) */
+    int64_t max_lag_ms;           /* a transform waits for standbys further behind (0: none) */
     bool in_process;              /* run modules in this process, not in a worker */
     mighost_listener listener;
     void *user;
@@ -200,7 +218,8 @@ struct mighost_step {
     const char *state; /* "started", "finished" */
     const char *kind;  /* "sql", "exec", "transform", "load" */
     const char *fingerprint;
-    int64_t done; /* rows, for a transform */
+    int64_t done;     /* rows, for a transform */
+    int64_t rejected; /* of them, those that its callback called bad */
 };
 
 /* All about one migration. */
@@ -257,6 +276,15 @@ MIGHOST_API void mighost_close(struct mighost *host);
  * ends with MIG_E_INTERRUPTED or MIG_E_TERMINATED. Async-signal-safe.
  */
 MIGHOST_API void mighost_interrupt(struct mighost *host, int signal_number);
+
+/*
+ * Holds the running call's data migration up after its current batch, until
+ * mighost_resume(), for which it is ready to stop as well; in mode durable no
+ * transaction is open meanwhile. Calls that come later are held up likewise.
+ * Async-signal-safe, as is mighost_resume().
+ */
+MIGHOST_API void mighost_pause(struct mighost *host);
+MIGHOST_API void mighost_resume(struct mighost *host);
 
 /*
  * Adds a migration whose up() and down() are functions of this program. They

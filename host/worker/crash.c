@@ -14,6 +14,8 @@
 #include <fcntl.h>
 #include <link.h> /* _dl_find_object(), which signal handlers may call */
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <ucontext.h>
@@ -21,6 +23,7 @@
 
 #define HANDLER_STACK (128u << 10)
 #define DRIVERS 4
+#define SPOTS 64 /* lanes whose rows can be named */
 #define DRIVER_NAME 32
 
 static const int FATAL[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS};
@@ -34,9 +37,12 @@ static struct {
     uintptr_t skip_until; /* the interrupted instruction */
     bool skipping;
     volatile sig_atomic_t asked;
-    volatile sig_atomic_t dying;
+    atomic_int dying; /* the thread that is */
     volatile sig_atomic_t done;
 } watch;
+
+static struct transform_spot spots[SPOTS];
+static struct wire_row row; /* too large for a handler's stack */
 
 static unsigned char handler_stack[HANDLER_STACK] __attribute__((aligned(64)));
 
@@ -167,6 +173,58 @@ static void send_stack(const struct wire_stack *stack)
     send_all(stack, sizeof *stack);
 }
 
+/* Of text that may be damaged: at most `size` bytes are read. */
+static void copy_text(char *out, size_t size, const char *text, size_t len)
+{
+    size_t i = 0;
+
+    for (; text && i < size - 1 && i < len && text[i]; i++)
+        out[i] = text[i];
+    out[i] = '\0';
+}
+
+static void copy_key(struct wire_row_key *out, const char *name, const struct mig_value *value)
+{
+    copy_text(out->name, sizeof out->name, name, SIZE_MAX);
+    out->type = (uint32_t)value->type;
+    out->len = (uint32_t)value->len;
+    if (value->type == MIG_INT64 || value->type == MIG_DOUBLE)
+        memcpy(&out->bits, &value->as, sizeof out->bits);
+    else if (value->type == MIG_TEXT)
+        copy_text(out->text, sizeof out->text, value->as.data, value->len);
+}
+
+static void send_row(const struct transform_spot *spot)
+{
+    unsigned char header[FRAME_HEADER_SIZE];
+    const struct mig_value *here = spot->here;
+
+    memset(&row, 0, sizeof row);
+    copy_text(row.table, sizeof row.table, spot->table, SIZE_MAX);
+    for (; row.key_count < spot->key_count && row.key_count < WIRE_KEYS; row.key_count++)
+        copy_key(&row.keys[row.key_count], spot->keys[row.key_count], &here[row.key_count]);
+    frame_header(header, &watch.token, FRAME_ROW, sizeof row);
+    send_all(header, sizeof header);
+    send_all(&row, sizeof row);
+}
+
+/* The row of this thread; where the process hangs, of any. */
+static const struct transform_spot *find_spot(bool of_any)
+{
+    int thread = gettid();
+    const struct transform_spot *found = NULL;
+
+    for (size_t i = 0; i < SPOTS; i++) {
+        if (!spots[i].here)
+            continue;
+        if (spots[i].thread == thread)
+            return &spots[i];
+        if (of_any && !found)
+            found = &spots[i];
+    }
+    return found;
+}
+
 static void walk(struct wire_stack *stack, const struct place *place)
 {
     watch.skipping = place != NULL;
@@ -186,6 +244,7 @@ static void walk(struct wire_stack *stack, const struct place *place)
 
 static void tell(enum wire_stack_cause cause, int number, const siginfo_t *info, void *context)
 {
+    const struct transform_spot *spot;
     struct wire_stack *stack = &watch.stack;
     struct place place = {0};
 
@@ -200,15 +259,24 @@ static void tell(enum wire_stack_cause cause, int number, const siginfo_t *info,
     }
     walk(stack, context ? &place : NULL);
     send_stack(stack);
+    spot = find_spot(cause == WIRE_CAUSE_ASKED);
+    if (spot)
+        send_row(spot); /* last: should it fault in turn, the stack has been sent */
 }
 
+/* Of several threads that fault, the first tells; the others wait for the end.
+ * A second fault in here is of the same thread, and ends the process at once. */
 static void on_fatal(int number, siginfo_t *info, void *context)
 {
-    /* SA_RESETHAND: a second fault, in here, ends the process at once. */
-    if (!watch.dying) {
-        watch.dying = 1;
+    int own = gettid();
+    int nobody = 0;
+
+    if (atomic_compare_exchange_strong(&watch.dying, &nobody, own))
         tell(WIRE_CAUSE_SIGNAL, number, info, context);
-    }
+    else
+        while (nobody != own)
+            pause();
+    signal(number, SIG_DFL);
     raise(number);
 }
 
@@ -232,7 +300,7 @@ static void on_leaving(int status, void *unused)
 mig_status crash_watch(int control, const struct frame_token *token, struct mig_err *err)
 {
     const stack_t own = {.ss_sp = handler_stack, .ss_size = sizeof handler_stack};
-    struct sigaction fatal = {.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND};
+    struct sigaction fatal = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
     struct sigaction term = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
 
     watch.control = control;
@@ -251,6 +319,22 @@ mig_status crash_watch(int control, const struct frame_token *token, struct mig_
     return MIG_OK;
 }
 
+/* Without a stack of its own, a handler could not run when the thread's is full. */
+void crash_thread(bool begins)
+{
+    static _Thread_local void *own;
+    const stack_t none = {.ss_flags = SS_DISABLE};
+    stack_t stack = {.ss_size = HANDLER_STACK};
+
+    if (begins)
+        own = stack.ss_sp = malloc(HANDLER_STACK);
+    sigaltstack(own && begins ? &stack : &none, NULL);
+    if (!begins) {
+        free(own);
+        own = NULL;
+    }
+}
+
 static int note_driver(struct dl_phdr_info *info, size_t size, void *unused)
 {
     (void)size;
@@ -264,6 +348,12 @@ static int note_driver(struct dl_phdr_info *info, size_t size, void *unused)
 void crash_expect_module(void)
 {
     dl_iterate_phdr(note_driver, NULL);
+}
+
+struct transform_spot *crash_spots(size_t *count)
+{
+    *count = SPOTS;
+    return spots;
 }
 
 mig_status crash_asked(void *unused)

@@ -8,12 +8,19 @@
 #define MIGHOST_WORKER_CRASH_H
 
 #include "frame.h"
+#include "transform.h"
 
 /* Frames go to `control`, a socket. Called once. */
 mig_status crash_watch(int control, const struct frame_token *token, struct mig_err *err);
 
 /* The module is loaded next: what came through a descriptor before is not it. */
 void crash_expect_module(void);
+
+/* For each further thread, at its beginning and its end. */
+void crash_thread(bool begins);
+
+/* Where transforms say which row they are at; `*count` of them. */
+struct transform_spot *crash_spots(size_t *count);
 
 /* Whether SIGTERM came: the status to end with. */
 mig_status crash_asked(void *unused);

@@ -30,6 +30,7 @@
 struct worker {
     int control;
     struct frame_reader reader;
+    bool paused;
     struct arena arena; /* owns the texts of the job */
     struct worker_job job;
     struct buf outbox;
@@ -158,6 +159,23 @@ static mig_status wait_for_go(struct worker *worker, struct mig_err *err)
                : err_set(err, MIG_E_INTERNAL, "the worker was sent an unexpected message");
 }
 
+/* Reads what the host has said since, without waiting for it. */
+static bool is_paused(void *arg)
+{
+    struct worker *worker = arg;
+    char data[256];
+    struct mig_err ignored;
+    struct frame frame;
+    ssize_t got;
+
+    while ((got = recv(worker->control, data, sizeof data, MSG_DONTWAIT)) > 0)
+        frame_reader_feed(&worker->reader, data, (size_t)got, &ignored);
+    while (frame_reader_next(&worker->reader, &frame))
+        if (frame.type == FRAME_PAUSE || frame.type == FRAME_RESUME)
+            worker->paused = frame.type == FRAME_PAUSE;
+    return worker->paused;
+}
+
 /* What a module allocates counts as data. The sanitizers reserve terabytes. */
 static mig_status limit_memory(const struct worker *worker, struct mig_err *err)
 {
@@ -190,9 +208,12 @@ static struct session_config session_config_of(struct worker *worker)
     };
 }
 
-static struct apply_session apply_session_of(struct worker *worker, const struct session *session)
+static struct apply_session apply_session_of(struct worker *worker, const struct session *session,
+                                             const struct session_config *config)
 {
     const struct worker_job *job = &worker->job;
+    size_t spot_count;
+    struct transform_spot *spots = crash_spots(&spot_count);
 
     return (struct apply_session){
         .driver = session->driver,
@@ -203,9 +224,20 @@ static struct apply_session apply_session_of(struct worker *worker, const struct
         .params = job->params,
         .lock_timeout_ms = job->lock_timeout_ms > 0 ? job->lock_timeout_ms : 0,
         .statement_timeout_ms = job->statement_timeout_ms > 0 ? job->statement_timeout_ms : 0,
+        .max_rejects = job->max_rejects,
+        .throttle = job->throttle,
+        .max_lag_ms = job->max_lag_ms,
         .listener = send_event,
         .user = worker,
         .cancelled = crash_asked,
+        .paused = is_paused,
+        .spots = spots,
+        .spot_count = spot_count,
+        .session = session,
+        .session_config = config,
+        .on_thread = crash_thread,
+        .workers = job->workers,
+        .cancel_arg = worker,
     };
 }
 
@@ -246,10 +278,11 @@ static bool confirm(const struct worker *worker, const struct session *session, 
 }
 
 static mig_status run_module(struct worker *worker, const struct session *session,
-                             const struct note *note, struct wire_result *result)
+                             const struct session_config *config, const struct note *note,
+                             struct wire_result *result)
 {
     const struct worker_job *job = &worker->job;
-    struct apply_session apply = apply_session_of(worker, session);
+    struct apply_session apply = apply_session_of(worker, session, config);
     enum apply_outcome outcome = APPLY_DONE;
     struct module *module; /* never closed: its destructors are not to run */
     struct apply_item item;
@@ -289,7 +322,7 @@ static int work(struct worker *worker, struct wire_result *result)
     if (status == MIG_OK)
         status = session_open(&session, &config, SESSION_WORK, &result->err);
     if (status == MIG_OK)
-        status = run_module(worker, &session, &note, result);
+        status = run_module(worker, &session, &config, &note, result);
     if (status == MIG_OK)
         err_clear(&result->err);
     crash_done();

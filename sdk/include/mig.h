@@ -83,7 +83,7 @@ enum {
     MIG_OK = 0,     /* done; from mig_step(): no more rows */
     MIG_ROW = 1,    /* from mig_step(): a row is ready; from a load's callback: a row is given */
     MIG_SKIP = 2,   /* from a transform's or a load's callback: leave this row out */
-    MIG_REJECT = 3, /* from a transform's callback: this row is bad */
+    MIG_REJECT = 3, /* from a transform's callback: this row is bad; --max-rejects counts */
 #define MIG_STATUS_ENUM(name, code, exit_code, text) name = (code),
     MIG_STATUS_MAP(MIG_STATUS_ENUM)
 #undef MIG_STATUS_ENUM
@@ -161,8 +161,18 @@ struct mig_transform {
     mig_status (*map)(const struct mig_row *in, struct mig_row *out, void *user);
     void *user;
     uint32_t batch;   /* rows a batch; 0: the host chooses */
-    uint32_t workers; /* 0 or 1: one; more needs a thread-safe `map` */
+    uint32_t workers; /* 0 or 1: one; more: see below */
+    uint32_t flags;   /* enum mig_transform_flags */
 };
+
+/*
+ * Several workers are threads of one process, each with a connection, a range
+ * of keys and a database handle of its own (`in->db`, `out->db`). They are used
+ * on PostgreSQL in mode durable; elsewhere, and for few rows, there is one.
+ * `map` is then called by several threads at once, with the same `user`: it must
+ * say that it can stand that.
+ */
+enum mig_transform_flags { MIG_TRANSFORM_THREAD_SAFE = 1 };
 
 /*
  * A bulk load: `next` is called for one row after the other, sets the columns

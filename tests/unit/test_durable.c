@@ -63,6 +63,17 @@ static void step(struct opened *on, struct durable *durable, const char *sql)
     opened_exec(on, sql);
 }
 
+/* A transform's batch is done: commits it, and begins the next. */
+static mig_status advance(struct durable *durable, const char *cursor, int64_t done,
+                          struct mig_err *err)
+{
+    const struct journal_row mark = {
+        .cursor = cursor, .done = done, .rejected = done / 2, .total = 9};
+
+    MIG_TRY(durable_commit(durable, &mark, err));
+    return durable_next(durable, err);
+}
+
 Engines(durable, each_statement_is_a_step_and_its_journal_says_so)
 {
     int64_t finished;
@@ -181,11 +192,11 @@ Engines(durable, a_batch_and_its_cursor_stand_together)
     expect_status(on, durable_begin(&durable, "transform", spec, strlen(spec), &skip, &on->err),
                   MIG_OK);
     opened_exec(on, "INSERT INTO t VALUES (1)");
-    expect_status(on, durable_advance(&durable, "i1\n", 1, &on->err), MIG_OK);
+    expect_status(on, advance(&durable, "i1\n", 2, &on->err), MIG_OK);
     opened_exec(on, "INSERT INTO t VALUES (2)");
     durable_close(&durable); /* cut: the second batch is gone */
     expect_rows(on, "SELECT a FROM t", "1");
-    expect_rows(on, "SELECT finished, done FROM mighost_journal WHERE step = 2", "0|1");
+    expect_rows(on, "SELECT finished, done FROM mighost_journal WHERE step = 2", "0|2");
 
     durable = begun(on);
     expect_status(
@@ -196,7 +207,9 @@ Engines(durable, a_batch_and_its_cursor_stand_together)
                   MIG_OK);
     cr_assert_not(skip);
     cr_assert_str_eq(durable.row.cursor, "i1\n");
-    cr_assert_eq(durable.row.done, 1);
+    cr_assert_eq(durable.row.done, 2);
+    cr_assert_eq(durable.row.rejected, 1);
+    cr_assert_eq(durable.row.total, 9);
     expect_status(on, durable_end(&durable, &on->err), MIG_OK);
     durable_close(&durable);
     expect_rows(on, "SELECT finished FROM mighost_journal WHERE step = 2", "1");
@@ -208,12 +221,53 @@ Engines(durable, rows_that_are_done_bind_a_transform_to_its_text)
     bool skip;
 
     expect_status(on, durable_begin(&durable, "transform", "one", 3, &skip, &on->err), MIG_OK);
-    expect_status(on, durable_advance(&durable, "i1\n", 1, &on->err), MIG_OK);
+    expect_status(on, advance(&durable, "i1\n", 1, &on->err), MIG_OK);
     durable_close(&durable);
     durable = begun(on);
     expect_status(on, durable_begin(&durable, "transform", "two", 3, &skip, &on->err),
                   MIG_E_HISTORY);
     durable_close(&durable);
+}
+
+/* A host whose lock was lost does not know that another has gone on. */
+Engines(durable, a_batch_that_another_host_has_done_is_taken_back)
+{
+    struct durable first = begun(on);
+    struct durable second;
+    const char spec[] = "a transform";
+    bool skip;
+
+    opened_exec(on, "CREATE TABLE t (a INTEGER)");
+    expect_status(on, durable_begin(&first, "transform", spec, strlen(spec), &skip, &on->err),
+                  MIG_OK);
+    expect_status(on, advance(&first, "i1\n", 1, &on->err), MIG_OK);
+    on->driver->rollback(on->conn);
+    second = begun(on);
+    expect_status(on, durable_begin(&second, "transform", spec, strlen(spec), &skip, &on->err),
+                  MIG_OK);
+    expect_status(on, advance(&second, "i2\n", 2, &on->err), MIG_OK);
+    opened_exec(on, "INSERT INTO t VALUES (2)");
+    expect_status(on, advance(&first, "i2\n", 2, &on->err), MIG_E_PARTIAL);
+    expect_says(on, "step 1 was brought on by another host");
+    durable_close(&first);
+    durable_close(&second);
+    expect_rows(on, "SELECT COUNT(*) FROM t", "0");
+    expect_rows(on, "SELECT done FROM mighost_journal", "2");
+}
+
+Engines(durable, a_step_that_another_host_has_finished_is_taken_back)
+{
+    struct durable first = begun(on);
+    struct durable second = begun(on);
+
+    opened_exec(on, "CREATE TABLE t (a INTEGER)");
+    step(on, &first, "INSERT INTO t VALUES (1)");
+    expect_status(on, durable_end(&first, &on->err), MIG_OK);
+    step(on, &second, "INSERT INTO t VALUES (1)");
+    expect_status(on, durable_end(&second, &on->err), MIG_E_PARTIAL);
+    durable_close(&first);
+    durable_close(&second);
+    expect_rows(on, "SELECT a FROM t", "1");
 }
 
 Engines(durable, what_no_transaction_holds_is_run_on_its_own)

@@ -316,29 +316,55 @@ Engines(history, a_carrier_that_was_tampered_with_is_refused)
 
 /* ---- the journal ---------------------------------------------------------------------------- */
 
-Engines(history, a_step_is_put_replaced_and_goes_with_its_migration)
+Engines(history, a_step_is_added_brought_on_and_goes_with_its_migration)
 {
     AUTO(journal) struct journal *journal = NULL;
     struct journal_row row = {.step = 2, .kind = "transform", .cursor = "i5\n", .done = 10};
 
     put(on, 7, "7");
     opened_begin(on);
-    expect_status(on, history_journal_put(on->history, 7, &row, &on->err), MIG_OK);
+    expect_status(on, history_journal_add(on->history, 7, &row, &on->err), MIG_OK);
+    row.cursor = "i9\n";
     row.done = 20;
+    row.rejected = 3;
+    row.total = 30;
     row.finished = true;
-    expect_status(on, history_journal_put(on->history, 7, &row, &on->err), MIG_OK);
+    expect_status(on, history_journal_update(on->history, 7, &row, "i5\n", &on->err), MIG_OK);
     row = (struct journal_row){.step = 1, .kind = "sql", .finished = true};
-    expect_status(on, history_journal_put(on->history, 7, &row, &on->err), MIG_OK);
+    expect_status(on, history_journal_add(on->history, 7, &row, &on->err), MIG_OK);
     opened_commit(on);
     expect_status(on, history_journal(on->history, 7, &journal, &on->err), MIG_OK);
     cr_assert_eq(journal->count, 2);
     cr_assert_eq(journal->items[0].step, 1);
     cr_assert_eq(journal->items[1].done, 20);
     cr_assert(journal->items[1].finished);
-    cr_assert_str_eq(journal->items[1].cursor, "i5\n");
+    cr_assert_eq(journal->items[1].rejected, 3);
+    cr_assert_eq(journal->items[1].total, 30);
+    cr_assert_str_eq(journal->items[1].cursor, "i9\n");
+    cr_assert_str_eq(journal->items[1].until, "");
     cr_assert_str_eq(journal->items[1].kind, "transform");
     opened_begin(on);
     expect_status(on, history_remove(on->history, 7, &on->err), MIG_OK);
     opened_commit(on);
     expect_rows(on, "SELECT COUNT(*) FROM mighost_journal", "0");
+}
+
+Engines(history, a_cursor_is_brought_on_only_from_where_it_stood)
+{
+    struct journal_row row = {.step = 1, .kind = "transform", .cursor = "i5\n", .done = 5};
+
+    expect_status(on, history_journal_add(on->history, 7, &row, &on->err), MIG_OK);
+    row.cursor = "i9\n";
+    expect_status(on, history_journal_update(on->history, 7, &row, "i4\n", &on->err),
+                  MIG_E_NOTFOUND);
+    row.part = 1;
+    expect_status(on, history_journal_update(on->history, 7, &row, "i5\n", &on->err),
+                  MIG_E_NOTFOUND);
+    row.part = 0;
+    row.finished = true;
+    expect_status(on, history_journal_update(on->history, 7, &row, "i5\n", &on->err), MIG_OK);
+    expect_status(on, history_journal_update(on->history, 7, &row, "i9\n", &on->err),
+                  MIG_E_NOTFOUND);
+    expect_status(on, history_journal_add(on->history, 7, &row, &on->err), MIG_E_CONSTRAINT);
+    expect_rows(on, "SELECT step, part, finished, done FROM mighost_journal", "1|0|1|5");
 }

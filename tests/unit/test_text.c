@@ -171,6 +171,37 @@ Test(text, a_duration_without_unit_or_sense_is_refused_and_changes_nothing)
     cr_assert_eq(ms, 42);
 }
 
+Test(text, a_share_is_a_percentage_or_a_fraction)
+{
+    static const struct {
+        const char *text;
+        int64_t percent;
+    } good[] = {{"50%", 50}, {"0.5", 50}, {".25", 25}, {"100%", 100}, {"1.0", 100}, {"12.5%", 13}};
+    const char *const bad[] = {"",
+                               "50",
+                               "0%",
+                               "0.0",
+                               "101%",
+                               "1.01",
+                               "-5%",
+                               "5 %",
+                               "%",
+                               "1e1%",
+                               "0.5x",
+                               ".",
+                               "99999999999999999999%"};
+    int64_t percent = 42;
+
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        cr_assert_eq(text_parse_percent(good[i].text, &percent, &err), MIG_OK, "%s", good[i].text);
+        cr_assert_eq(percent, good[i].percent, "%s", good[i].text);
+    }
+    percent = 42;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_eq(text_parse_percent(bad[i], &percent, &err), MIG_E_USAGE, "%s", bad[i]);
+    cr_assert_eq(percent, 42);
+}
+
 Test(text, sizes_are_powers_of_1024)
 {
     int64_t bytes = 0;

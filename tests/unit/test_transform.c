@@ -302,6 +302,92 @@ Engines(transform, a_rejected_row_is_named_by_its_key)
     expect_rows(on, "SELECT COUNT(b) FROM t", "0");
 }
 
+/* What a transform warned about, and its mark. */
+struct hearing {
+    struct opened *on;
+    int warnings;
+    char first[600];
+    char last[600];
+};
+
+static void hear_warning(void *ctx, const char *text)
+{
+    struct hearing *hearing = ctx;
+
+    snprintf(hearing->last, sizeof hearing->last, "%s", text);
+    if (!hearing->warnings++)
+        snprintf(hearing->first, sizeof hearing->first, "%s", text);
+}
+
+static const struct transform_owner hearing_owner = {.warn = hear_warning};
+
+static mig_status reject_x(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    if (strcmp(mig_row_text(in, 0), "x") != 0)
+        return to_upper(in, out, user);
+    (void)mig_fail(out->db, "an x is never %s", "good");
+    return MIG_REJECT;
+}
+
+Engines(transform, rejected_rows_stay_as_they_are_and_are_named)
+{
+    struct hearing hearing = {.on = on};
+    const struct mig_transform spec = {
+        .size = sizeof spec, .table = "t", .read = "a", .write = "b", .map = reject_x, .batch = 2};
+    struct transform transform = {
+        .spec = &spec, .limits.max_rejects = 2, .owner = &hearing_owner, .ctx = &hearing};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES (1, 'y', NULL), (2, 'x', 'old'), (3, 'x', 'old'),"
+                    " (4, 'z', 'old')");
+    opened_begin(on);
+    expect_status(on, try_transform(on, &transform), MIG_OK);
+    opened_commit(on);
+    expect_rows(on, "SELECT b FROM t ORDER BY id", "Y\nold\nold\nZ");
+    cr_assert_eq(hearing.warnings, 3);
+    cr_assert(strstr(hearing.first, "table t with \"id\" = 2: an x is never good"), "%s",
+              hearing.first);
+    cr_assert(strstr(hearing.last, "rejected 2 rows of table t"), "%s", hearing.last);
+}
+
+Engines(transform, one_rejected_row_too_many_fails_it)
+{
+    struct hearing hearing = {.on = on};
+    const struct mig_transform spec = {
+        .size = sizeof spec, .table = "t", .read = "a", .write = "b", .map = reject_x, .batch = 1};
+    struct transform transform = {.spec = &spec,
+                                  .limits.max_rejects = 2,
+                                  .from.rejected = 1,
+                                  .owner = &hearing_owner,
+                                  .ctx = &hearing};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES (1, 'x', NULL), (2, 'x', NULL), (3, 'y', NULL)");
+    opened_begin(on);
+    expect_status(on, try_transform(on, &transform), MIG_E_FAILED);
+    on->driver->rollback(on->conn);
+    expect_says(on, "\"id\" = 2: an x is never good");
+    expect_says(on, "--max-rejects allows 2");
+}
+
+Engines(transform, many_rejected_rows_are_not_all_named)
+{
+    struct hearing hearing = {.on = on};
+    const struct mig_transform spec = {
+        .size = sizeof spec, .table = "t", .read = "a", .write = "b", .map = reject_x};
+    struct transform transform = {
+        .spec = &spec, .limits.max_rejects = 1000, .owner = &hearing_owner, .ctx = &hearing};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1"
+                    " FROM n WHERE i < 250) SELECT i, 'x' FROM n");
+    opened_begin(on);
+    expect_status(on, try_transform(on, &transform), MIG_OK);
+    opened_commit(on);
+    cr_assert_eq(hearing.warnings, 21);
+    cr_assert(strstr(hearing.last, "rejected 250 rows"), "%s", hearing.last);
+}
+
 static mig_status fail_y(const struct mig_row *in, struct mig_row *out, void *user)
 {
     if (strcmp(mig_row_text(in, 0), "y") == 0)
@@ -360,10 +446,151 @@ Engines(transform, what_is_missing_in_its_description_is_named)
     expect_status(on, fail_transform(on, &(struct mig_transform){SPEC, .table = "t", .key = ","}),
                   MIG_E_MISUSE);
     expect_status(on, fail_transform(on, &(struct mig_transform){SPEC, .table = "t", .workers = 4}),
-                  MIG_E_UNSUPPORTED);
+                  MIG_E_MISUSE);
+    expect_says(on, "MIG_TRANSFORM_THREAD_SAFE");
     cr_assert_lt(fail_transform(on, &(struct mig_transform){SPEC, .table = "nowhere", .key = "id"}),
                  0);
     expect_says(on, "nowhere");
+}
+
+/* ---- pace and progress ------------------------------------------------------------- */
+
+struct pacing {
+    struct opened *on;
+    int asked;      /* whether it is paused */
+    int pause_from; /* paused at these questions */
+    int pause_until;
+    int stop_at; /* 0: never */
+    bool open_in_pause;
+    int told[MIGHOST_PAUSED + 1];
+    struct transform_progress last;
+};
+
+static bool pacing_paused(void *ctx)
+{
+    struct pacing *pacing = ctx;
+    int n = ++pacing->asked;
+    bool paused = n >= pacing->pause_from && n < pacing->pause_until;
+
+    /* The first question of a pause comes while the page's end is decided. */
+    if (paused && n > pacing->pause_from)
+        pacing->open_in_pause |= pacing->on->driver->in_tx(pacing->on->conn);
+    return paused;
+}
+
+static mig_status pacing_stopped(void *ctx)
+{
+    const struct pacing *pacing = ctx;
+
+    return pacing->stop_at && pacing->asked >= pacing->stop_at ? MIG_E_TERMINATED : MIG_OK;
+}
+
+static void pacing_told(void *ctx, const struct transform_progress *progress)
+{
+    struct pacing *pacing = ctx;
+
+    pacing->told[progress->pace]++;
+    pacing->last = *progress;
+}
+
+static mig_status pacing_commit(void *ctx, const struct transform_mark *mark, struct mig_err *err)
+{
+    const struct pacing *pacing = ctx;
+
+    (void)mark;
+    return pacing->on->driver->commit(pacing->on->conn, err);
+}
+
+static mig_status pacing_begin(void *ctx, struct mig_err *err)
+{
+    const struct pacing *pacing = ctx;
+    struct mig_tx_options options = {.size = sizeof options};
+
+    return pacing->on->driver->begin(pacing->on->conn, &options, err);
+}
+
+static const struct transform_owner pacing_durable = {
+    .commit = pacing_commit,
+    .begin = pacing_begin,
+    .paused = pacing_paused,
+    .progress = pacing_told,
+};
+
+static mig_status run_paced(struct opened *on, struct pacing *pacing, int64_t throttle)
+{
+    const struct mig_transform spec = {SPEC, .table = "t", .batch = 2};
+    struct transform transform = {
+        .spec = &spec, .limits.throttle = throttle, .owner = &pacing_durable, .ctx = pacing};
+    struct db *db = calloc(1, sizeof *db);
+    mig_status status;
+
+    cr_assert_not_null(db);
+    pacing->on = on;
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES (1, 'x', NULL), (2, 'x', NULL), (3, 'x', NULL),"
+                    " (4, 'x', NULL), (5, 'x', NULL)");
+    db_of_test(on, db);
+    db->config.cancelled = pacing_stopped;
+    db->config.ctx = pacing;
+    transform.db = db;
+    opened_begin(on);
+    status = transform_run(&transform, &on->err);
+    if (status == MIG_OK)
+        opened_commit(on);
+    else
+        on->driver->rollback(on->conn);
+    db_close(db);
+    free(db);
+    return status;
+}
+
+Engines(transform, a_pause_holds_it_up_with_nothing_open)
+{
+    struct pacing pacing = {.pause_from = 2, .pause_until = 6};
+
+    expect_status(on, run_paced(on, &pacing, 0), MIG_OK);
+    cr_assert_not(pacing.open_in_pause);
+    cr_assert_gt(pacing.told[MIGHOST_PAUSED], 0);
+    expect_rows(on, "SELECT COUNT(b) FROM t", "5");
+}
+
+Engines(transform, a_pause_that_is_there_already_holds_up_the_first_page)
+{
+    struct pacing pacing = {.pause_from = 1, .pause_until = 1000, .stop_at = 4};
+
+    expect_status(on, run_paced(on, &pacing, 0), MIG_E_TERMINATED);
+    cr_assert_not(pacing.open_in_pause);
+    expect_rows(on, "SELECT COUNT(b) FROM t", "0");
+}
+
+Engines(transform, whoever_ends_a_pause_ends_it_behind_a_whole_batch)
+{
+    struct pacing pacing = {.pause_from = 2, .pause_until = 1000, .stop_at = 5};
+
+    expect_status(on, run_paced(on, &pacing, 0), MIG_E_TERMINATED);
+    expect_says(on, "after 2 rows of table t");
+    expect_rows(on, "SELECT COUNT(b) FROM t", "2");
+}
+
+Engines(transform, a_throttled_one_says_so_and_gets_there)
+{
+    struct pacing pacing = {0};
+
+    expect_status(on, run_paced(on, &pacing, 1), MIG_OK);
+    cr_assert_gt(pacing.told[MIGHOST_THROTTLED], 0);
+    expect_rows(on, "SELECT COUNT(b) FROM t", "5");
+}
+
+Engines(transform, the_last_word_on_progress_is_that_all_is_done)
+{
+    struct pacing pacing = {0};
+
+    expect_status(on, run_paced(on, &pacing, 0), MIG_OK);
+    cr_assert_eq(pacing.last.done, 5);
+    cr_assert_eq(pacing.last.total, 5);
+    cr_assert_eq(pacing.last.batch, 2);
+    cr_assert_eq(pacing.last.eta_ms, 0);
+    cr_assert_eq(pacing.last.pace, MIGHOST_FULL_SPEED);
 }
 
 /* ---- going on, and what others do meanwhile ---------------------------------------- */
@@ -377,20 +604,29 @@ struct journaling {
 };
 
 /* As the durable mode does it: cursor and rows in one commit. */
-static mig_status keep_cursor(void *ctx, const char *cursor, int64_t done, struct mig_err *err)
+static mig_status keep_cursor(void *ctx, const struct transform_mark *mark, struct mig_err *err)
+{
+    struct journaling *journaling = ctx;
+    struct opened *on = journaling->on;
+
+    snprintf(journaling->cursor, sizeof journaling->cursor, "%s", mark->cursor);
+    journaling->done = mark->done;
+    return on->driver->commit(on->conn, err);
+}
+
+static mig_status begin_next(void *ctx, struct mig_err *err)
 {
     struct journaling *journaling = ctx;
     struct opened *on = journaling->on;
     struct mig_tx_options options = {.size = sizeof options};
 
-    snprintf(journaling->cursor, sizeof journaling->cursor, "%s", cursor);
-    journaling->done = done;
-    MIG_TRY(on->driver->commit(on->conn, err));
     MIG_TRY(on->driver->begin(on->conn, &options, err));
     if (++journaling->pages == journaling->stop_after)
         return mig_err_set(err, MIG_E_INTERRUPTED, "stopped by the test");
     return MIG_OK;
 }
+
+static const struct transform_owner journal_owner = {.commit = keep_cursor, .begin = begin_next};
 
 static int times_mapped;
 
@@ -405,7 +641,7 @@ static void goes_on(struct opened *on, const char *key_type, const char *keys)
     struct journaling journaling = {.on = on, .stop_after = 2};
     const struct mig_transform spec = {
         .size = sizeof spec, .table = "t", .read = "a", .write = "b", .map = counting, .batch = 2};
-    struct transform first = {.spec = &spec, .advance = keep_cursor, .ctx = &journaling};
+    struct transform first = {.spec = &spec, .owner = &journal_owner, .ctx = &journaling};
     struct transform second;
 
     opened_exec(on, "DROP TABLE IF EXISTS t");
@@ -420,11 +656,11 @@ static void goes_on(struct opened *on, const char *key_type, const char *keys)
 
     times_mapped = 0;
     journaling.stop_after = 0;
-    second = (struct transform){.spec = &spec,
-                                .cursor = test_format("%s", journaling.cursor),
-                                .done = journaling.done,
-                                .advance = keep_cursor,
-                                .ctx = &journaling};
+    second = (struct transform){
+        .spec = &spec,
+        .from = {.cursor = test_format("%s", journaling.cursor), .done = journaling.done},
+        .owner = &journal_owner,
+        .ctx = &journaling};
     opened_begin(on);
     expect_status(on, try_transform(on, &second), MIG_OK);
     opened_commit(on);
@@ -460,7 +696,7 @@ Engines(transform, a_cursor_that_is_none_is_refused)
 
     opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
     for (size_t i = 0; i < sizeof cursors / sizeof *cursors; i++) {
-        struct transform transform = {.spec = &spec, .cursor = cursors[i]};
+        struct transform transform = {.spec = &spec, .from.cursor = cursors[i]};
 
         opened_begin(on);
         expect_status(on, try_transform(on, &transform), MIG_E_HISTORY);

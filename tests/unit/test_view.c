@@ -199,9 +199,14 @@ Test(view, the_last_error_is_that_of_the_newest_attempt)
 
 Test(view, a_detail_has_texts_steps_and_attempts)
 {
-    const struct journal_row step = {
-        .step = 3, .finished = true, .kind = "transform", .cursor = "", .done = 70};
-    const struct journal journal = {.count = 1, .items = &step};
+    const struct journal_row steps[] = {
+        {.step = 3, .finished = true, .kind = "transform", .cursor = "", .done = 70},
+        {.step = 3, .part = 1, .finished = true, .kind = "transform", .cursor = "", .done = 70},
+        {.step = 4, .kind = "transform", .cursor = ""},
+        {.step = 4, .part = 1, .finished = true, .kind = "part", .done = 5, .rejected = 1},
+        {.step = 4, .part = 2, .kind = "part", .done = 6, .rejected = 2},
+    };
+    const struct journal journal = {.count = 5, .items = steps};
     const struct mighost_attempt attempt = {.number = 4,
                                             .id = "1",
                                             .action = "up",
@@ -228,11 +233,14 @@ Test(view, a_detail_has_texts_steps_and_attempts)
     cr_assert_str_eq(detail->up, "UP");
     cr_assert_str_eq(detail->down, "DOWN");
     cr_assert(detail->down_is_carrier);
-    cr_assert_eq(detail->step_count, 1);
+    cr_assert_eq(detail->step_count, 2);
     cr_assert_eq(detail->steps[0].number, 3);
     cr_assert_str_eq(detail->steps[0].state, "finished");
     cr_assert_str_eq(detail->steps[0].kind, "transform");
     cr_assert_eq(detail->steps[0].done, 70);
+    cr_assert_str_eq(detail->steps[1].state, "started");
+    cr_assert_eq(detail->steps[1].done, 11);
+    cr_assert_eq(detail->steps[1].rejected, 3);
     cr_assert_eq(detail->attempts.count, 1);
     cr_assert_str_eq(detail->attempts.items[0].outcome, "applied");
     mighost_detail_free(detail);

@@ -39,6 +39,9 @@ static struct worker_job sample_job(void)
         .wait_ms = -1,
         .timeout_ms = 1500,
         .max_memory = UINT64_C(1) << 40,
+        .max_rejects = 17,
+        .throttle = 50,
+        .max_lag_ms = 1200,
     };
 }
 
@@ -61,6 +64,9 @@ Test(worker_wire, a_job_comes_back)
     cr_assert_eq(back.index, 3);
     cr_assert_eq(back.wait_ms, -1);
     cr_assert_eq(back.max_memory, UINT64_C(1) << 40);
+    cr_assert_eq(back.max_rejects, 17);
+    cr_assert_eq(back.throttle, 50);
+    cr_assert_eq(back.max_lag_ms, 1200);
     for (size_t i = 0; i < 5; i++)
         cr_assert_str_eq(back.params[i], job.params[i]);
     cr_assert_null(back.params[5]);
@@ -96,7 +102,10 @@ Test(worker_wire, an_event_comes_back)
                                         .text = "half way",
                                         .level = MIG_WARN,
                                         .done = 5,
-                                        .total = 10};
+                                        .total = 10,
+                                        .eta_ms = INT64_C(1) << 40,
+                                        .rejected = 7,
+                                        .pace = MIGHOST_PAUSED};
     AUTO(buf) struct buf bytes = {0};
     AUTO(frame_reader) struct frame_reader reader = {0};
     struct mighost_event back;
@@ -109,6 +118,9 @@ Test(worker_wire, an_event_comes_back)
     cr_assert_eq(back.kind, MIGHOST_EVENT_PROGRESS);
     cr_assert_eq(back.level, MIG_WARN);
     cr_assert_eq(back.done, 5);
+    cr_assert_eq(back.eta_ms, INT64_C(1) << 40);
+    cr_assert_eq(back.rejected, 7);
+    cr_assert_eq(back.pace, MIGHOST_PAUSED);
     cr_assert_str_eq(back.text, "half way");
     cr_assert_str_eq(back.description, "");
 }
@@ -177,4 +189,23 @@ Test(worker_wire, a_stack_with_wild_numbers_is_tamed)
     cr_assert_eq(back.objects[0][WIRE_OBJECT_NAME - 1], '\0');
     frame.len--;
     cr_assert_not(wire_get_stack(&frame, &back));
+}
+
+Test(worker_wire, a_row_with_wild_numbers_is_tamed)
+{
+    static struct wire_row row, back;
+    struct frame frame = {
+        .type = FRAME_ROW, .body = (const unsigned char *)&row, .len = sizeof row};
+
+    memset(&row, 0xff, sizeof row);
+    cr_assert_not(wire_get_row(&frame, &back));
+    row.key_count = WIRE_KEYS;
+    cr_assert_not(wire_get_row(&frame, &back));
+    for (size_t i = 0; i < WIRE_KEYS; i++)
+        row.keys[i].type = MIG_TEXT;
+    cr_assert(wire_get_row(&frame, &back));
+    cr_assert_eq(back.table[WIRE_ROW_NAME - 1], '\0');
+    cr_assert_eq(back.keys[5].text[WIRE_ROW_TEXT - 1], '\0');
+    frame.len--;
+    cr_assert_not(wire_get_row(&frame, &back));
 }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One migration on its way: what the files that run it share. Nobody else
+ * includes it.
+ */
+#ifndef MIGHOST_APPLY_WORK_H
+#define MIGHOST_APPLY_WORK_H
+
+#include "apply.h"
+#include "db.h"
+#include "durable.h"
+
+#include <pthread.h>
+
+struct work {
+    struct apply_session *session;
+    const struct apply_item *item;
+    const struct mig_driver *driver;
+    struct mig_conn *conn;
+    struct durable durable;
+    struct buf carry; /* what goes into the carrier */
+    char carrier[HISTORY_HEX];
+    int64_t began_wall_ms;
+    int64_t began_ns;
+    int64_t finished_steps;
+    bool skipped;
+    pthread_mutex_t telling; /* one event at a time, whichever thread it comes from */
+};
+
+/* Fills in what all events of the migration have in common. */
+void work_emit(struct work *work, struct mighost_event event);
+
+/* mig_transform(), for the handle of the module. */
+mig_status work_transform(struct db *db, const struct mig_transform *spec, struct mig_err *err);
+
+#endif

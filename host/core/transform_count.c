@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows whose key is NULL are behind no key and before none, so no page would
+ * have them. They are counted column by column, apart from all others: a key's
+ * index answers that at once.
+ */
+#include "transform_count.h"
+
+#include <inttypes.h>
+
+/* Counting fewer rows takes no time worth speaking of. */
+#define ESTIMATE_FROM 100000
+
+/* The number that `sql` answers with. */
+static mig_status ask_number(struct db *db, const struct buf *sql, int64_t *out,
+                             struct mig_err *err)
+{
+    AUTO(transform_query) struct transform_query query = {0};
+    struct mig_value value;
+    mig_status status;
+
+    MIG_TRY(transform_query_start(db, sql, &query, err));
+    status = query.driver->step(query.cursor, err);
+    if (status < 0)
+        return status;
+    *out = 0;
+    if (status == MIG_ROW) {
+        MIG_TRY(query.driver->column(query.cursor, 0, &value, err));
+        *out = mig_value_int64(&value);
+    }
+    return MIG_OK;
+}
+
+mig_status transform_check_keys(struct db *db, const struct transform_shape *shape,
+                                struct mig_err *err)
+{
+    const char *filter = shape->spec.filter;
+
+    for (size_t i = 0; shape->spec.key && i < shape->keys.count; i++) {
+        const char *key = shape->keys.quoted[i];
+        AUTO(buf) struct buf sql = {0};
+        int64_t missing;
+
+        buf_printf(&sql, "SELECT COUNT(*) FROM %s WHERE %s IS NULL", shape->table, key);
+        if (filter)
+            buf_printf(&sql, " AND (%s)", filter);
+        MIG_TRY(ask_number(db, &sql, &missing, err));
+        if (missing > 0)
+            return err_set(err, MIG_E_MISUSE,
+                           "mig_transform: %s is NULL in %" PRId64
+                           " of the rows of table %s, so it is no key: name other columns in "
+                           "`.key`, or leave those rows out with `.filter`",
+                           key, missing, shape->spec.table);
+    }
+    return MIG_OK;
+}
+
+mig_status transform_count(struct db *db, const struct transform_shape *shape, int64_t *out,
+                           struct mig_err *err)
+{
+    const struct db_config *config = &db->config;
+    AUTO(buf) struct buf sql = {0};
+    mig_status status = MIG_E_UNSUPPORTED;
+
+    if (!shape->spec.filter && config->driver->estimate_rows)
+        status = config->driver->estimate_rows(config->conn, shape->table, out, err);
+    if (status != MIG_E_UNSUPPORTED && (status < 0 || *out >= ESTIMATE_FROM))
+        return status;
+    buf_printf(&sql, "SELECT COUNT(*) FROM %s", shape->table);
+    if (shape->spec.filter)
+        buf_printf(&sql, " WHERE (%s)", shape->spec.filter);
+    return ask_number(db, &sql, out, err);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reading the description of a transform. A struct of an older header is
+ * shorter and lacks members at its end.
+ */
+#include "transform_shape.h"
+
+#define CALLER "mig_transform"
+
+static mig_status find_keys(struct transform_shape *shape, const struct mig_driver *driver,
+                            struct mig_conn *conn, struct mig_err *err)
+{
+    char keys[TRANSFORM_COLUMNS_MAX * 64];
+
+    if (shape->spec.key)
+        return names_parse(&shape->names, CALLER, shape->spec.key, TRANSFORM_COLUMNS_MAX,
+                           &shape->keys, err);
+    MIG_TRY(driver->primary_key(conn, shape->table, keys, sizeof keys, err));
+    if (!*keys)
+        return err_set(err, MIG_E_MISUSE,
+                       "mig_transform: table %s has no primary key: name a unique key in `.key`",
+                       shape->spec.table);
+    return names_parse(&shape->names, CALLER, keys, TRANSFORM_COLUMNS_MAX, &shape->keys, err);
+}
+
+static mig_status spec_check(const struct mig_transform *spec, struct mig_err *err)
+{
+    if (spec->size < offsetof(struct mig_transform, batch) || !spec->table || !spec->read ||
+        !spec->write || !spec->map)
+        return err_set(err, MIG_E_MISUSE,
+                       "mig_transform needs .size, .table, .read, .write and .map");
+    return MIG_OK;
+}
+
+static mig_status names_fill(struct transform_shape *shape, const struct mig_driver *driver,
+                             struct mig_conn *conn, struct mig_err *err)
+{
+    MIG_TRY(names_table(&shape->names, CALLER, shape->spec.table, &shape->table, err));
+    MIG_TRY(find_keys(shape, driver, conn, err));
+    MIG_TRY(names_parse(&shape->names, CALLER, shape->spec.read, TRANSFORM_COLUMNS_MAX,
+                        &shape->reads, err));
+    MIG_TRY(names_parse(&shape->names, CALLER, shape->spec.write, TRANSFORM_COLUMNS_MAX,
+                        &shape->writes, err));
+    if (shape->keys.count == 0 || shape->reads.count == 0 || shape->writes.count == 0)
+        return err_set(err, MIG_E_MISUSE, "mig_transform: .key, .read or .write names no column");
+    return MIG_OK;
+}
+
+mig_status transform_shape_init(struct transform_shape *shape, const struct mig_transform *spec,
+                                const struct mig_driver *driver, struct mig_conn *conn,
+                                struct mig_err *err)
+{
+    mig_status status;
+
+    MIG_TRY(spec_check(spec, err));
+    memset(shape, 0, sizeof *shape);
+    memcpy(&shape->spec, spec, spec->size < sizeof shape->spec ? spec->size : sizeof shape->spec);
+    if (shape->spec.workers > 1 && !(shape->spec.flags & MIG_TRANSFORM_THREAD_SAFE))
+        return err_set(err, MIG_E_MISUSE,
+                       "mig_transform: .workers is %u, so several threads would call the callback "
+                       "at once: say with .flags = MIG_TRANSFORM_THREAD_SAFE that it can stand "
+                       "that, or leave .workers at 0",
+                       (unsigned)shape->spec.workers);
+    status = names_fill(shape, driver, conn, err);
+    if (status < 0)
+        transform_shape_clear(shape);
+    return status;
+}
+
+void transform_shape_clear(struct transform_shape *shape)
+{
+    arena_clear(&shape->names);
+}
+
+void transform_names_add(struct buf *sql, const struct names *names, const char *between)
+{
+    for (size_t i = 0; i < names->count; i++)
+        buf_printf(sql, "%s%s", i ? between : "", names->quoted[i]);
+}
