@@ -233,19 +233,21 @@ mig_status durable_end(struct durable *durable, struct mig_err *err)
 mig_status durable_commit(struct durable *durable, const struct journal_row *mark,
                           struct mig_err *err)
 {
-    AUTO(free) char *old = durable->cursor;
-    const char *was = durable->row.cursor;
+    const char *was = durable->row.cursor; /* perhaps what is freed below */
+    char *old = durable->cursor;
     char *copy = strdup(mark->cursor);
+    mig_status status;
 
-    durable->cursor = copy;
     if (!copy)
         return err_nomem(err);
+    durable->cursor = copy;
     durable->row.cursor = copy;
     durable->row.done = mark->done;
     durable->row.rejected = mark->rejected;
     durable->row.total = mark->total;
-    MIG_TRY(row_write(durable, was, err));
-    return durable->driver->commit(durable->conn, err);
+    status = row_write(durable, was, err);
+    free(old);
+    return status < 0 ? status : durable->driver->commit(durable->conn, err);
 }
 
 mig_status durable_next(struct durable *durable, struct mig_err *err)
