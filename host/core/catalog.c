@@ -23,13 +23,23 @@
 
 #define SMALL_FILE 16384 /* read at once, into memory on the stack */
 
-/* A file of the bundle that belongs to a migration. */
-struct entry {
-    struct bundle_name name; /* pieces of `file` */
-    const char *file;
+/* A name of the bundle that belongs to a migration. There are tens of
+ * thousands of them to sort, so they are small: the pieces of a name are found
+ * again when its turn comes. */
+struct file {
+    uint64_t id;
+    const char *name;
     unsigned char type; /* DT_... of readdir() */
 };
 
+/* A file while its migration is put together. */
+struct entry {
+    struct bundle_name name; /* pieces of `file` */
+    const char *file;
+    unsigned char type;
+};
+
+VEC_DEFINE(files, struct file);
 VEC_DEFINE(entries, struct entry);
 VEC_DEFINE(migrations, struct migration);
 VEC_DEFINE(warnings, const char *);
@@ -37,7 +47,8 @@ VEC_DEFINE(warnings, const char *);
 struct store {
     struct catalog catalog; /* first: what is handed out */
     struct arena arena;
-    struct entries entries;
+    struct files files;     /* by id once they are sorted */
+    struct entries entries; /* those of the id at hand */
     struct migrations migrations;
     struct warnings warnings;
     struct sha256 hash;
@@ -57,6 +68,7 @@ static void store_free(struct store *store)
 {
     if (!store)
         return;
+    files_clear(&store->files);
     entries_clear(&store->entries);
     migrations_clear(&store->migrations);
     warnings_clear(&store->warnings);
@@ -140,33 +152,33 @@ static bool for_engine(const struct store *store, const struct bundle_name *name
            memcmp(name->engine, store->engine, name->engine_len) == 0;
 }
 
-static mig_status add_entry(struct store *store, const struct dirent *found, struct mig_err *err)
+static mig_status add_file(struct store *store, const struct dirent *found, struct mig_err *err)
 {
-    struct entry entry = {.type = found->d_type};
     struct bundle_name name;
-    struct entry *slot;
+    struct file *file;
 
     bundle_name_parse(found->d_name, &name);
-    if (name.kind == BUNDLE_NAME_OTHER || (name.kind == BUNDLE_NAME_NEAR && entry.type == DT_DIR))
+    if (name.kind == BUNDLE_NAME_OTHER ||
+        (name.kind == BUNDLE_NAME_NEAR && found->d_type == DT_DIR))
         return MIG_OK;
     if (name.kind == BUNDLE_NAME_NEAR)
         return warn(store, err, "%s is ignored: it %s", found->d_name, name.why);
     if (name.kind == BUNDLE_NAME_WRONG)
         return err_set(err, MIG_E_BUNDLE, "%s/%s %s", store->folder, found->d_name, name.why);
-    MIG_TRY(check_type(store, found->d_name, entry.type, err));
-    MIG_TRY(probe_type(store, found->d_name, entry.type, err));
+    MIG_TRY(check_type(store, found->d_name, found->d_type, err));
+    MIG_TRY(probe_type(store, found->d_name, found->d_type, err));
     if (!text_utf8_check(found->d_name, strlen(found->d_name), NULL))
         return err_set(err, MIG_E_BUNDLE,
                        "a file of the bundle %s has a name that is not UTF-8, with the id %.*s",
                        store->folder, (int)name.digit_count, name.digits);
-    slot = entries_add(&store->entries);
-    entry.file = arena_strdup(&store->arena, found->d_name);
-    if (!slot || !entry.file)
+    file = files_add(&store->files);
+    if (!file)
         return err_nomem(err);
-    bundle_name_parse(entry.file, &entry.name);
-    *slot = entry;
-    if (entry.name.engine_len > 0 && !for_engine(store, &entry.name))
-        return warn_engine(store, &entry.name, entry.file, err);
+    *file = (struct file){name.id, arena_strdup(&store->arena, found->d_name), found->d_type};
+    if (!file->name)
+        return err_nomem(err);
+    if (name.engine_len > 0 && !for_engine(store, &name))
+        return warn_engine(store, &name, file->name, err);
     return MIG_OK;
 }
 
@@ -186,21 +198,21 @@ static mig_status read_names(struct store *store, struct mig_err *err)
         return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
     fd = -1; /* closed with `folder` */
     while (errno = 0, (found = readdir(folder)))
-        MIG_TRY(add_entry(store, found, err));
+        MIG_TRY(add_file(store, found, err));
     if (errno != 0)
         return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
     return MIG_OK;
 }
 
 /* By id, and then by name, so that messages do not depend on the folder. */
-static int compare_entries(const void *left, const void *right)
+static int compare_files(const void *left, const void *right)
 {
-    const struct entry *a = left;
-    const struct entry *b = right;
+    const struct file *a = left;
+    const struct file *b = right;
 
-    if (a->name.id != b->name.id)
-        return a->name.id < b->name.id ? -1 : 1;
-    return strcmp(a->file, b->file);
+    if (a->id != b->id)
+        return a->id < b->id ? -1 : 1;
+    return strcmp(a->name, b->name);
 }
 
 static int compare_warnings(const void *left, const void *right)
@@ -432,15 +444,32 @@ static mig_status load_module(struct store *store, const struct entry *entry, st
 
 /* ---- all of them ----------------------------------------------------- */
 
-static mig_status load_group(struct store *store, const struct entry *files, size_t count,
+static mig_status read_group(struct store *store, const struct file *files, size_t count,
                              struct mig_err *err)
 {
-    struct group group = {.files = files, .count = count};
+    store->entries.len = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct entry *entry = entries_add(&store->entries);
 
-    if (files[0].name.kind == BUNDLE_NAME_MODULE) {
+        if (!entry)
+            return err_nomem(err);
+        *entry = (struct entry){.file = files[i].name, .type = files[i].type};
+        bundle_name_parse(entry->file, &entry->name);
+    }
+    return MIG_OK;
+}
+
+static mig_status load_group(struct store *store, const struct file *files, size_t count,
+                             struct mig_err *err)
+{
+    struct group group = {.count = count};
+
+    MIG_TRY(read_group(store, files, count, err));
+    group.files = store->entries.data;
+    if (group.files[0].name.kind == BUNDLE_NAME_MODULE) {
         if (count > 1)
-            return two_with_one_id(store, &files[0], &files[1], err);
-        return load_module(store, &files[0], err);
+            return two_with_one_id(store, &group.files[0], &group.files[1], err);
+        return load_module(store, &group.files[0], err);
     }
     MIG_TRY(choose_files(store, &group, err));
     return group.best[CATALOG_UP] ? load_sql(store, &group, err) : MIG_OK;
@@ -448,14 +477,14 @@ static mig_status load_group(struct store *store, const struct entry *files, siz
 
 static mig_status load_groups(struct store *store, struct mig_err *err)
 {
-    const struct entry *files = store->entries.data;
-    size_t len = store->entries.len;
+    const struct file *files = store->files.data;
+    size_t len = store->files.len;
     size_t end;
 
     if (len > 0)
-        qsort(store->entries.data, len, sizeof *files, compare_entries);
+        qsort(store->files.data, len, sizeof *files, compare_files);
     for (size_t i = 0; i < len; i = end) {
-        for (end = i + 1; end < len && files[end].name.id == files[i].name.id;)
+        for (end = i + 1; end < len && files[end].id == files[i].id;)
             end++;
         MIG_TRY(load_group(store, files + i, end - i, err));
     }
@@ -566,6 +595,7 @@ mig_status catalog_load(const char *folder, const char *engine,
     MIG_TRY(store_new(folder, engine, &store, err));
     MIG_TRY(read_names(store, err));
     MIG_TRY(load_groups(store, err));
+    files_clear(&store->files);
     entries_clear(&store->entries);
     MIG_TRY(merge_registered(store, registered, err));
     publish(store);

@@ -437,12 +437,21 @@ mig_status applied_list_empty(struct applied_list **out, struct mig_err *err)
     return MIG_OK;
 }
 
+/* Texts that mostly say the same from row to row are kept once. */
+static const char *text_again(struct arena *arena, const char *text, const char *before)
+{
+    return before && strcmp(text, before) == 0 ? before : arena_strdup(arena, text);
+}
+
 static bool applied_read(struct query *query, struct applied_store *store)
 {
     struct applied *row = applied_vec_add(&store->rows);
+    static const struct applied none = {0};
+    const struct applied *last;
 
     if (!row)
         return false;
+    last = store->rows.len > 1 ? row - 1 : &none;
     row->id = (uint64_t)query_int(query, 0);
     row->id_text = arena_strdup(&store->texts, query_text(query, 1));
     row->sequence = query_int(query, 2);
@@ -456,9 +465,9 @@ static bool applied_read(struct query *query, struct applied_store *store)
     query_copy(query, 8, row->carrier, sizeof row->carrier);
     row->applied_at_ms = query_int(query, 9);
     row->duration_ms = query_int(query, 10);
-    row->run_id = arena_strdup(&store->texts, query_text(query, 11));
-    row->host_version = arena_strdup(&store->texts, query_text(query, 12));
-    row->who = arena_strdup(&store->texts, query_text(query, 13));
+    row->run_id = text_again(&store->texts, query_text(query, 11), last->run_id);
+    row->host_version = text_again(&store->texts, query_text(query, 12), last->host_version);
+    row->who = text_again(&store->texts, query_text(query, 13), last->who);
     return row->id_text && row->description && row->run_id && row->host_version && row->who;
 }
 

@@ -80,11 +80,12 @@ static const char *id_text_of(const struct pair *pair)
 
 static bool is_changed(const struct migration *migration, const struct applied *applied)
 {
-    unsigned char recorded[MIG_SHA256_BYTES];
+    char now[HISTORY_HEX];
 
-    return migration && applied && applied->checksum[0] &&
-           (!sha256_parse(applied->checksum, recorded) ||
-            memcmp(recorded, migration->checksum, sizeof recorded) != 0);
+    if (!migration || !applied || !applied->checksum[0])
+        return false;
+    sha256_hex(migration->checksum, now);
+    return strcmp(applied->checksum, now) != 0;
 }
 
 static bool in_state(const struct pair *pair, enum mighost_state state)

@@ -699,16 +699,19 @@ static void note_current(struct run *run, const struct applied_list *history)
 /* An older bundle than the database has seen is fine, and said. */
 static void warn_missing(struct run *run, const struct applied_list *history)
 {
+    const struct catalog *catalog = run->catalog;
     const struct applied *newest = NULL;
     char text[200];
     size_t missing = 0;
 
-    for (size_t i = 0; i < history->count; i++) {
-        if (catalog_find(run->catalog, history->items[i].id))
+    /* Both ascend by id. */
+    for (size_t i = 0, j = 0; i < history->count; i++) {
+        while (j < catalog->count && catalog->items[j].id < history->items[i].id)
+            j++;
+        if (j < catalog->count && catalog->items[j].id == history->items[i].id)
             continue;
         missing++;
-        if (!newest || history->items[i].id > newest->id)
-            newest = &history->items[i];
+        newest = &history->items[i];
     }
     if (!newest)
         return;
