@@ -122,20 +122,19 @@ mig_status apply_carry_module(int memfd, const char *file, struct apply_item *it
 static struct applied row_of(const struct work *work)
 {
     const struct apply_item *item = work->item;
-    struct applied row = {
+
+    return (struct applied){
         .id = item->id,
         .id_text = item->id_text,
         .description = item->description,
         .kind = item->kind,
         .mode = item->mode,
+        .checksum = item->checksum,
+        .carrier = work->carrier,
         .run_id = work->session->run_id,
         .host_version = mighost_version(),
         .who = work->session->who,
     };
-
-    memcpy(row.checksum, item->checksum, sizeof row.checksum);
-    memcpy(row.carrier, work->carrier, sizeof row.carrier);
-    return row;
 }
 
 /* Another host was faster: nothing is open and there is nothing to do. */

@@ -31,22 +31,18 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static size_t count_digits(const char *text)
-{
-    size_t n = 0;
-
-    while (is_digit(text[n]))
-        n++;
-    return n;
-}
-
-static uint64_t value_of(const char *digits, size_t count)
+/* How many digits there are; their value where they are no more than an id has. */
+static size_t read_digits(const char *text, uint64_t *out)
 {
     uint64_t value = 0;
+    size_t n;
 
-    for (size_t i = 0; i < count; i++)
-        value = value * 10 + (uint64_t)(digits[i] - '0');
-    return value;
+    for (n = 0; is_digit(text[n]); n++)
+        if (n < ID_DIGITS)
+            value = value * 10 + (uint64_t)(text[n] - '0');
+    if (n <= ID_DIGITS)
+        *out = value;
+    return n;
 }
 
 /* Ends in `suffix`, and is more than that; letters of either case count. */
@@ -78,9 +74,7 @@ static const char *wrong_id(const struct bundle_name *name)
 static void take_id(struct bundle_name *out, const char *digits)
 {
     out->digits = digits;
-    out->digit_count = count_digits(digits);
-    if (out->digit_count <= ID_DIGITS)
-        out->id = value_of(digits, out->digit_count);
+    out->digit_count = read_digits(digits, &out->id);
 }
 
 /* The engine behind the last dot of `text`, when there is one. */
@@ -167,11 +161,12 @@ void bundle_name_parse(const char *name, struct bundle_name *out)
 
 mig_status id_parse(const char *text, uint64_t *out, struct mig_err *err)
 {
-    size_t digits = count_digits(text);
+    uint64_t value;
+    size_t digits = read_digits(text, &value);
 
     if (digits == 0 || digits > ID_DIGITS || text[digits])
         return err_set(err, MIG_E_USAGE,
                        "\"%.40s\" is not the id of a migration: an id is 1 to 18 digits", text);
-    *out = value_of(text, digits);
+    *out = value;
     return MIG_OK;
 }

@@ -12,7 +12,6 @@
 #include "fs.h"
 #include "note.h"
 #include "sha256.h"
-#include "sqlsettings.h"
 #include "text.h"
 #include "vec.h"
 
@@ -23,32 +22,35 @@
 
 #define SMALL_FILE 16384 /* read at once, into memory on the stack */
 
-/* A name of the bundle that belongs to a migration. There are tens of
- * thousands of them to sort, so they are small: the pieces of a name are found
- * again when its turn comes. */
+/* Names lie in memory as the folder gave them, so each is waited for when the
+ * files are gone through by id: that many ahead they are asked for. */
+#define NAMES_AHEAD 8
+
+/* A name of the bundle that belongs to a migration, and what it says. There are
+ * tens of thousands of them to sort, so they are small. */
 struct file {
     uint64_t id;
     const char *name;
-    unsigned char type; /* DT_... of readdir() */
+    unsigned char type;   /* DT_... of readdir() */
+    unsigned char kind;   /* enum bundle_name_kind: SQL or MODULE */
+    unsigned char role;   /* enum catalog_role */
+    unsigned char engine; /* enum for_engine */
+    unsigned char digits; /* where they begin */
+    unsigned char digit_count;
+    unsigned char description; /* where it begins */
+    unsigned char description_len;
 };
 
-/* A file while its migration is put together. */
-struct entry {
-    struct bundle_name name; /* pieces of `file` */
-    const char *file;
-    unsigned char type;
-};
+enum for_engine { EVERY_ENGINE, THIS_ENGINE, ANOTHER_ENGINE };
 
 VEC_DEFINE(files, struct file);
-VEC_DEFINE(entries, struct entry);
 VEC_DEFINE(migrations, struct migration);
 VEC_DEFINE(warnings, const char *);
 
 struct store {
     struct catalog catalog; /* first: what is handed out */
     struct arena arena;
-    struct files files;     /* by id once they are sorted */
-    struct entries entries; /* those of the id at hand */
+    struct files files; /* by id once they are sorted */
     struct migrations migrations;
     struct warnings warnings;
     struct sha256 hash;
@@ -59,9 +61,9 @@ struct store {
 
 /* The files of one id. */
 struct group {
-    const struct entry *files;
+    const struct file *files;
     size_t count;
-    const struct entry *best[CATALOG_ROLES]; /* as this engine sees it */
+    const struct file *best[CATALOG_ROLES]; /* as this engine sees it */
 };
 
 static void store_free(struct store *store)
@@ -69,7 +71,6 @@ static void store_free(struct store *store)
     if (!store)
         return;
     files_clear(&store->files);
-    entries_clear(&store->entries);
     migrations_clear(&store->migrations);
     warnings_clear(&store->warnings);
     sha256_clear(&store->hash);
@@ -146,10 +147,20 @@ static mig_status warn_engine(struct store *store, const struct bundle_name *nam
                 file, (int)name->engine_len, name->engine);
 }
 
-static bool for_engine(const struct store *store, const struct bundle_name *name)
+static enum for_engine for_engine(const struct store *store, const struct bundle_name *name)
 {
+    if (name->engine_len == 0)
+        return EVERY_ENGINE;
     return name->engine_len == strlen(store->engine) &&
-           memcmp(name->engine, store->engine, name->engine_len) == 0;
+                   memcmp(name->engine, store->engine, name->engine_len) == 0
+               ? THIS_ENGINE
+               : ANOTHER_ENGINE;
+}
+
+/* A name has at most 255 bytes (NAME_MAX). */
+static unsigned char place_in(const char *name, const char *piece)
+{
+    return piece ? (unsigned char)(piece - name) : 0;
 }
 
 static mig_status add_file(struct store *store, const struct dirent *found, struct mig_err *err)
@@ -174,10 +185,21 @@ static mig_status add_file(struct store *store, const struct dirent *found, stru
     file = files_add(&store->files);
     if (!file)
         return err_nomem(err);
-    *file = (struct file){name.id, arena_strdup(&store->arena, found->d_name), found->d_type};
+    *file = (struct file){
+        .id = name.id,
+        .name = arena_strdup(&store->arena, found->d_name),
+        .type = found->d_type,
+        .kind = (unsigned char)name.kind,
+        .role = (unsigned char)name.role,
+        .engine = (unsigned char)for_engine(store, &name),
+        .digits = place_in(found->d_name, name.digits),
+        .digit_count = (unsigned char)name.digit_count,
+        .description = place_in(found->d_name, name.description),
+        .description_len = (unsigned char)name.description_len,
+    };
     if (!file->name)
         return err_nomem(err);
-    if (name.engine_len > 0 && !for_engine(store, &name))
+    if (file->engine == ANOTHER_ENGINE)
         return warn_engine(store, &name, file->name, err);
     return MIG_OK;
 }
@@ -204,7 +226,7 @@ static mig_status read_names(struct store *store, struct mig_err *err)
     return MIG_OK;
 }
 
-/* By id, and then by name, so that messages do not depend on the folder. */
+/* By id, and then so that messages do not depend on the folder. */
 static int compare_files(const void *left, const void *right)
 {
     const struct file *a = left;
@@ -212,6 +234,8 @@ static int compare_files(const void *left, const void *right)
 
     if (a->id != b->id)
         return a->id < b->id ? -1 : 1;
+    if (a->role != b->role)
+        return a->role < b->role ? -1 : 1;
     return strcmp(a->name, b->name);
 }
 
@@ -222,49 +246,48 @@ static int compare_warnings(const void *left, const void *right)
 
 /* ---- the files of one id --------------------------------------------- */
 
-static mig_status two_with_one_id(const struct store *store, const struct entry *a,
-                                  const struct entry *b, struct mig_err *err)
+static mig_status two_with_one_id(const struct store *store, const struct file *a,
+                                  const struct file *b, struct mig_err *err)
 {
     return err_set(err, MIG_E_BUNDLE,
-                   "%s and %s in %s have the same id; give one of the migrations another", a->file,
-                   b->file, store->folder);
+                   "%s and %s in %s have the same id; give one of the migrations another", a->name,
+                   b->name, store->folder);
 }
 
-static bool same_migration(const struct entry *a, const struct entry *b)
+static bool same_migration(const struct file *a, const struct file *b)
 {
-    return a->name.kind == BUNDLE_NAME_SQL && b->name.kind == BUNDLE_NAME_SQL &&
-           a->name.digit_count == b->name.digit_count &&
-           a->name.description_len == b->name.description_len &&
-           memcmp(a->name.description, b->name.description, a->name.description_len) == 0;
+    return a->kind == BUNDLE_NAME_SQL && b->kind == BUNDLE_NAME_SQL &&
+           a->digit_count == b->digit_count && a->description_len == b->description_len &&
+           memcmp(a->name + a->description, b->name + b->description, a->description_len) == 0;
 }
 
 /* The engine's own file wins over the one for every engine. */
 static mig_status choose_files(const struct store *store, struct group *group, struct mig_err *err)
 {
-    const struct entry *ups = NULL;
+    const struct file *ups = NULL;
 
     for (size_t i = 0; i < group->count; i++) {
-        const struct entry *file = &group->files[i];
-        const struct entry **best = &group->best[file->name.role];
-        bool own = for_engine(store, &file->name);
+        const struct file *file = &group->files[i];
+        const struct file **best = &group->best[file->role];
 
         if (i > 0 && !same_migration(&group->files[0], file))
             return two_with_one_id(store, &group->files[0], file, err);
-        if (file->name.role == CATALOG_UP)
+        if (file->role == CATALOG_UP)
             ups = file;
-        if (own || (file->name.engine_len == 0 && !*best))
+        if (file->engine == THIS_ENGINE || (file->engine == EVERY_ENGINE && !*best))
             *best = file;
     }
     if (!ups)
         return err_set(err, MIG_E_BUNDLE, "%s/%s has no .up.sql beside it; add it, or remove this",
-                       store->folder, group->files[0].file);
+                       store->folder, group->files[0].name);
     return MIG_OK;
 }
 
 /* Blanks for underscores, as one reads it. */
-static const char *describe(struct store *store, const struct bundle_name *name)
+static const char *describe(struct store *store, const struct file *file)
 {
-    char *text = arena_strndup(&store->arena, name->description, name->description_len);
+    char *text =
+        arena_strndup(&store->arena, file->name + file->description, file->description_len);
 
     for (char *at = text; at && *at; at++)
         if (*at == '_')
@@ -272,13 +295,12 @@ static const char *describe(struct store *store, const struct bundle_name *name)
     return text;
 }
 
-static mig_status start_migration(struct store *store, const struct entry *file,
+static mig_status start_migration(struct store *store, const struct file *file,
                                   struct migration *out, struct mig_err *err)
 {
-    *out = (struct migration){.id = file->name.id};
-    settings_init(&out->settings);
-    out->id_text = arena_strndup(&store->arena, file->name.digits, file->name.digit_count);
-    out->description = describe(store, &file->name);
+    *out = (struct migration){.id = file->id};
+    out->id_text = arena_strndup(&store->arena, file->name + file->digits, file->digit_count);
+    out->description = describe(store, file);
     return out->id_text && out->description ? MIG_OK : err_nomem(err);
 }
 
@@ -310,7 +332,6 @@ static mig_status glance(struct store *store, struct sql_source source, struct m
     struct sql_facts facts;
 
     MIG_TRY(sqltext_glance(&source, &facts, err));
-    migration->settings = facts.settings;
     memcpy(migration->checksum, facts.checksum, sizeof facts.checksum);
     if (facts.settings.has_mode)
         migration->mode = facts.settings.mode;
@@ -323,30 +344,30 @@ static mig_status glance(struct store *store, struct sql_source source, struct m
 
 /* A listing opens thousands of files, so a small one costs three system calls:
  * open, read, close. Whatever is not plain goes the careful way. */
-static bool read_small(const struct store *store, const struct entry *entry, char *small,
+static bool read_small(const struct store *store, const struct file *file, char *small,
                        int64_t *len)
 {
     AUTO(close) int fd = -1;
 
-    if (entry->type != DT_REG)
+    if (file->type != DT_REG)
         return false;
-    fd = openat(store->dir, entry->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    fd = openat(store->dir, file->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     *len = fd < 0 ? -1 : (int64_t)pread(fd, small, SMALL_FILE, 0);
     return *len >= 0 && *len < SMALL_FILE;
 }
 
-static mig_status glance_file(struct store *store, const struct entry *up,
+static mig_status glance_file(struct store *store, const struct file *up,
                               struct migration *migration, struct mig_err *err)
 {
     AUTO(close) int fd = -1;
     char small[SMALL_FILE];
-    struct sql_source source = {.name = up->file, .fd = -1};
+    struct sql_source source = {.name = up->name, .fd = -1};
 
     if (read_small(store, up, small, &source.len)) {
         source.data = small;
     } else {
-        MIG_TRY(fs_open_beneath(store->dir, store->folder, up->file, &fd, err));
-        MIG_TRY(file_size(fd, up->file, &source.len, err));
+        MIG_TRY(fs_open_beneath(store->dir, store->folder, up->name, &fd, err));
+        MIG_TRY(file_size(fd, up->name, &source.len, err));
         source.fd = fd;
     }
     return glance(store, source, migration, err);
@@ -354,7 +375,7 @@ static mig_status glance_file(struct store *store, const struct entry *up,
 
 static mig_status load_sql(struct store *store, const struct group *group, struct mig_err *err)
 {
-    const struct entry *up = group->best[CATALOG_UP];
+    const struct file *up = group->best[CATALOG_UP];
     struct migration migration;
 
     MIG_TRY(start_migration(store, up, &migration, err));
@@ -362,7 +383,7 @@ static mig_status load_sql(struct store *store, const struct group *group, struc
     for (size_t role = 0; role < CATALOG_ROLES; role++)
         if (group->best[role])
             migration.parts[role] =
-                (struct catalog_part){.file = group->best[role]->file, .len = -1};
+                (struct catalog_part){.file = group->best[role]->name, .len = -1};
     migration.has_down = group->best[CATALOG_DOWN] != NULL;
     migration.has_verify = group->best[CATALOG_VERIFY] != NULL;
     MIG_TRY(glance_file(store, up, &migration, err));
@@ -415,16 +436,16 @@ static mig_status load_native(struct store *store, int fd, const char *file,
     return add_migration(store, migration, err);
 }
 
-static mig_status load_module(struct store *store, const struct entry *entry, struct mig_err *err)
+static mig_status load_module(struct store *store, const struct file *module, struct mig_err *err)
 {
     AUTO(close) int fd = -1;
-    const char *file = entry->file;
+    const char *file = module->name;
     struct migration migration;
     struct note note;
 
     MIG_TRY(fs_open_beneath(store->dir, store->folder, file, &fd, err));
     MIG_TRY(note_read_fd(fd, file, &note, err));
-    if (note.id_value != entry->name.id)
+    if (note.id_value != module->id)
         return err_set(err, MIG_E_REFUSED,
                        "%s says in its note that it is the migration %s; name the file after the "
                        "id that it was built for",
@@ -432,7 +453,7 @@ static mig_status load_module(struct store *store, const struct entry *entry, st
     if (!note_allows(&note, store->engine))
         return warn(store, err, "%s is left out: it is for %s, not for %s", file, note.drivers,
                     store->engine);
-    MIG_TRY(start_migration(store, entry, &migration, err));
+    MIG_TRY(start_migration(store, module, &migration, err));
     migration.description = arena_strdup(&store->arena, note.description);
     if (!migration.description)
         return err_nomem(err);
@@ -444,32 +465,15 @@ static mig_status load_module(struct store *store, const struct entry *entry, st
 
 /* ---- all of them ----------------------------------------------------- */
 
-static mig_status read_group(struct store *store, const struct file *files, size_t count,
-                             struct mig_err *err)
-{
-    store->entries.len = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct entry *entry = entries_add(&store->entries);
-
-        if (!entry)
-            return err_nomem(err);
-        *entry = (struct entry){.file = files[i].name, .type = files[i].type};
-        bundle_name_parse(entry->file, &entry->name);
-    }
-    return MIG_OK;
-}
-
 static mig_status load_group(struct store *store, const struct file *files, size_t count,
                              struct mig_err *err)
 {
-    struct group group = {.count = count};
+    struct group group = {.files = files, .count = count};
 
-    MIG_TRY(read_group(store, files, count, err));
-    group.files = store->entries.data;
-    if (group.files[0].name.kind == BUNDLE_NAME_MODULE) {
+    if (files[0].kind == BUNDLE_NAME_MODULE) {
         if (count > 1)
-            return two_with_one_id(store, &group.files[0], &group.files[1], err);
-        return load_module(store, &group.files[0], err);
+            return two_with_one_id(store, &files[0], &files[1], err);
+        return load_module(store, &files[0], err);
     }
     MIG_TRY(choose_files(store, &group, err));
     return group.best[CATALOG_UP] ? load_sql(store, &group, err) : MIG_OK;
@@ -486,6 +490,8 @@ static mig_status load_groups(struct store *store, struct mig_err *err)
     for (size_t i = 0; i < len; i = end) {
         for (end = i + 1; end < len && files[end].id == files[i].id;)
             end++;
+        for (size_t j = i + NAMES_AHEAD; j < end + NAMES_AHEAD && j < len; j++)
+            __builtin_prefetch(files[j].name);
         MIG_TRY(load_group(store, files + i, end - i, err));
     }
     return MIG_OK;
@@ -503,7 +509,6 @@ static mig_status load_registered(struct store *store, const struct mig_module *
                                   .registered = module};
     struct note note = {0};
 
-    settings_init(&migration.settings);
     memcpy(note.drivers, module->drivers, sizeof note.drivers);
     MIG_TRY(id_parse(module->id, &migration.id, err));
     if (!note_allows(&note, store->engine))
@@ -596,7 +601,6 @@ mig_status catalog_load(const char *folder, const char *engine,
     MIG_TRY(read_names(store, err));
     MIG_TRY(load_groups(store, err));
     files_clear(&store->files);
-    entries_clear(&store->entries);
     MIG_TRY(merge_registered(store, registered, err));
     publish(store);
     *out = &TAKE(store)->catalog;

@@ -28,7 +28,6 @@ struct migration {
     const char *description;
     enum mighost_kind kind;
     enum mig_mode mode;
-    struct sql_settings settings;
     bool has_down;
     bool has_verify;
     unsigned char checksum[32]; /* of the up text, or of a native module's bytes */

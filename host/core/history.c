@@ -260,10 +260,32 @@ static void query_copy(struct query *query, int column, char *out, size_t size)
     snprintf(out, size, "%s", query_text(query, column));
 }
 
+/* A text that lives as long as `texts`; NULL without memory. `before` is that of
+ * the row before, which mostly says the same and is then used again; or NULL. */
+static const char *query_keep(struct query *query, int column, struct arena *texts,
+                              const char *before)
+{
+    struct mig_value value = {0};
+    const char *text;
+
+    if (query->driver->column(query->cursor, column, &value, NULL) < 0)
+        return "";
+    text = mig_value_text(&value);
+    if (!text || !*text)
+        return "";
+    if (before && strcmp(before, text) == 0)
+        return before;
+    return arena_strndup(texts, text, value.len);
+}
+
 /* --- names of states, kinds and modes -------------------------------------- */
 
-static int name_index(const char *name, const char *(*name_of)(int), int count, int otherwise)
+/* `likely` is tried first. */
+static int name_index(const char *name, const char *(*name_of)(int), int count, int likely,
+                      int otherwise)
 {
+    if (strcmp(name, name_of(likely)) == 0)
+        return likely;
     for (int i = 0; i < count; i++)
         if (strcmp(name, name_of(i)) == 0)
             return i;
@@ -437,38 +459,35 @@ mig_status applied_list_empty(struct applied_list **out, struct mig_err *err)
     return MIG_OK;
 }
 
-/* Texts that mostly say the same from row to row are kept once. */
-static const char *text_again(struct arena *arena, const char *text, const char *before)
-{
-    return before && strcmp(text, before) == 0 ? before : arena_strdup(arena, text);
-}
-
 static bool applied_read(struct query *query, struct applied_store *store)
 {
-    struct applied *row = applied_vec_add(&store->rows);
     static const struct applied none = {0};
+    struct arena *texts = &store->texts;
+    struct applied *row = applied_vec_add(&store->rows);
     const struct applied *last;
 
     if (!row)
         return false;
     last = store->rows.len > 1 ? row - 1 : &none;
     row->id = (uint64_t)query_int(query, 0);
-    row->id_text = arena_strdup(&store->texts, query_text(query, 1));
+    row->id_text = query_keep(query, 1, texts, NULL);
     row->sequence = query_int(query, 2);
-    row->state = (enum mighost_state)name_index(query_text(query, 3), state_name,
-                                                MIGHOST_REVERTING + 1, MIGHOST_RUNNING);
+    row->state = (enum mighost_state)name_index(
+        query_text(query, 3), state_name, MIGHOST_REVERTING + 1, (int)last->state, MIGHOST_RUNNING);
     row->kind = (enum mighost_kind)name_index(query_text(query, 4), kind_name, MIGHOST_BASELINE + 1,
-                                              MIGHOST_SQL);
-    row->mode = (enum mig_mode)name_index(query_text(query, 5), mode_name, MIG_NONE + 1, MIG_NONE);
-    row->description = arena_strdup(&store->texts, query_text(query, 6));
-    query_copy(query, 7, row->checksum, sizeof row->checksum);
-    query_copy(query, 8, row->carrier, sizeof row->carrier);
+                                              (int)last->kind, MIGHOST_SQL);
+    row->mode = (enum mig_mode)name_index(query_text(query, 5), mode_name, MIG_NONE + 1,
+                                          (int)last->mode, MIG_NONE);
+    row->description = query_keep(query, 6, texts, NULL);
+    row->checksum = query_keep(query, 7, texts, NULL);
+    row->carrier = query_keep(query, 8, texts, NULL);
     row->applied_at_ms = query_int(query, 9);
     row->duration_ms = query_int(query, 10);
-    row->run_id = text_again(&store->texts, query_text(query, 11), last->run_id);
-    row->host_version = text_again(&store->texts, query_text(query, 12), last->host_version);
-    row->who = text_again(&store->texts, query_text(query, 13), last->who);
-    return row->id_text && row->description && row->run_id && row->host_version && row->who;
+    row->run_id = query_keep(query, 11, texts, last->run_id);
+    row->host_version = query_keep(query, 12, texts, last->host_version);
+    row->who = query_keep(query, 13, texts, last->who);
+    return row->id_text && row->description && row->checksum && row->carrier && row->run_id &&
+           row->host_version && row->who;
 }
 
 static mig_status applied_query(struct history *history, enum statement which,

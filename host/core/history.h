@@ -39,8 +39,8 @@ struct applied {
     enum mighost_state state;
     enum mighost_kind kind;
     enum mig_mode mode;
-    char checksum[HISTORY_HEX];
-    char carrier[HISTORY_HEX]; /* digest of the down carrier, or "" */
+    const char *checksum; /* in hex; "": none is known */
+    const char *carrier;  /* digest of the down carrier, or "" */
     int64_t applied_at_ms;
     int64_t duration_ms;
     const char *run_id;

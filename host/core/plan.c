@@ -13,6 +13,7 @@
 #include "vec.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define IDS_NAMED 10 /* in a message; the rest is counted */
 
@@ -85,7 +86,7 @@ static bool is_changed(const struct migration *migration, const struct applied *
     if (!migration || !applied || !applied->checksum[0])
         return false;
     sha256_hex(migration->checksum, now);
-    return strcmp(applied->checksum, now) != 0;
+    return strcasecmp(applied->checksum, now) != 0;
 }
 
 static bool in_state(const struct pair *pair, enum mighost_state state)
@@ -224,37 +225,50 @@ static const struct rule down_rules[] = {
      "put the old file back, or use the new down with --accept-changed ID"},
 };
 
-/* Puts up to ten ids into `ids` and returns how many there are. */
-static size_t offenders(const struct planner *planner, const struct rule *rule, struct buf *ids)
+static bool breaks(const struct planner *planner, const struct pair *pair, const struct rule *rule)
+{
+    return (!rule->chosen_only || pair->chosen) && rule->broken(planner, pair);
+}
+
+/* Puts up to ten ids into `ids`, and how many more there are. */
+static void name_offenders(const struct planner *planner, const struct rule *rule, struct buf *ids)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < planner->pairs.len; i++) {
         const struct pair *pair = &planner->pairs.data[i];
 
-        if ((rule->chosen_only && !pair->chosen) || !rule->broken(planner, pair))
+        if (!breaks(planner, pair, rule))
             continue;
         if (count++ < IDS_NAMED)
             buf_printf(ids, "%s%s", count > 1 ? ", " : "", id_text_of(pair));
     }
     if (count > IDS_NAMED)
         buf_printf(ids, " and %zu more", count - IDS_NAMED);
+}
+
+/* The first rule that any pair breaks, in one pass; `count` where none is. */
+static size_t first_broken(const struct planner *planner, const struct rule *rules, size_t count)
+{
+    for (size_t i = 0; i < planner->pairs.len; i++)
+        for (size_t j = 0; j < count; j++)
+            if (breaks(planner, &planner->pairs.data[i], &rules[j]))
+                count = j;
     return count;
 }
 
 static mig_status check_rules(const struct planner *planner, const struct rule *rules, size_t count,
                               struct mig_err *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        AUTO(buf) struct buf ids = {0};
+    size_t broken = first_broken(planner, rules, count);
+    AUTO(buf) struct buf ids = {0};
 
-        if (offenders(planner, &rules[i], &ids) == 0)
-            continue;
-        MIG_TRY(buf_check(&ids, err));
-        return err_set(err, MIG_E_HISTORY, "%s: %s; %s", rules[i].what, buf_text(&ids),
-                       rules[i].advice);
-    }
-    return MIG_OK;
+    if (broken == count)
+        return MIG_OK;
+    name_offenders(planner, &rules[broken], &ids);
+    MIG_TRY(buf_check(&ids, err));
+    return err_set(err, MIG_E_HISTORY, "%s: %s; %s", rules[broken].what, buf_text(&ids),
+                   rules[broken].advice);
 }
 
 /* ---- pairs ------------------------------------------------------------ */

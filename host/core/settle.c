@@ -122,18 +122,21 @@ mig_status settle_resolve(struct session *session, const struct catalog *catalog
 static mig_status record(struct settle *settle, const struct migration *migration,
                          struct mig_err *err)
 {
-    struct applied row = {
+    char checksum[HISTORY_HEX];
+    const struct applied row = {
         .id = migration->id,
         .id_text = migration->id_text,
         .description = migration->description,
         .kind = MIGHOST_BASELINE,
         .mode = migration->mode,
+        .checksum = checksum,
+        .carrier = "",
         .run_id = "",
         .host_version = mighost_version(),
         .who = settle->who,
     };
 
-    sha256_hex(migration->checksum, row.checksum);
+    sha256_hex(migration->checksum, checksum);
     MIG_TRY(history_start(settle->session->history, &row, err));
     MIG_TRY(log_it(settle, migration->id_text, "baseline", "applied", err));
     return history_set_state(settle->session->history, migration->id, MIGHOST_APPLIED, 0, err);

@@ -344,10 +344,12 @@ static mig_status advance(struct sql_reader *reader, enum sqllex_event *event, s
 
 /* ---- opening --------------------------------------------------------- */
 
+/* `reader` is zeroed. */
 static mig_status reader_init(struct sql_reader *reader, const struct sql_source *source,
                               uint32_t lexis, struct mig_err *err)
 {
-    *reader = (struct sql_reader){.source = *source, .mark_line = 1, .mark_column = 1};
+    reader->source = *source;
+    reader->mark_line = reader->mark_column = 1;
     reader->data = source->data ? source->data : "";
     sqllex_init(&reader->lex, lexis, 0);
     MIG_TRY(sha256_init(&reader->hash, err));

@@ -384,6 +384,7 @@ mig_status cursor_column(struct mig_cursor *cursor, int column, struct mig_value
                          struct mig_err *err)
 {
     sqlite3_stmt *stmt = cursor->stream.read ? cursor->stream.read : cursor->stmt;
+    sqlite3_value *value; /* one thread alone uses the connection, so it may be read */
     const void *data;
 
     if (cursor->state != CURSOR_ROW || !stmt)
@@ -391,28 +392,29 @@ mig_status cursor_column(struct mig_cursor *cursor, int column, struct mig_value
     if (column < 0 || column >= sqlite3_data_count(stmt))
         return mig_err_set(err, MIG_E_RANGE, "there is no column %d: the row has %d", column,
                            sqlite3_data_count(stmt));
-    switch (sqlite3_column_type(stmt, column)) {
+    value = sqlite3_column_value(stmt, column);
+    switch (sqlite3_value_type(value)) {
     case SQLITE_INTEGER:
         *out = (struct mig_value){.type = MIG_INT64};
-        out->as.int64 = sqlite3_column_int64(stmt, column);
+        out->as.int64 = sqlite3_value_int64(value);
         return MIG_OK;
     case SQLITE_FLOAT:
         *out = (struct mig_value){.type = MIG_DOUBLE};
-        out->as.real = sqlite3_column_double(stmt, column);
+        out->as.real = sqlite3_value_double(value);
         return MIG_OK;
     case SQLITE_TEXT:
-        data = sqlite3_column_text(stmt, column);
+        data = sqlite3_value_text(value);
         if (!data)
             return fault_nomem(err);
         *out = (struct mig_value){.type = MIG_TEXT};
         break;
     case SQLITE_BLOB:
-        data = sqlite3_column_blob(stmt, column);
+        data = sqlite3_value_blob(value);
         *out = (struct mig_value){.type = MIG_BLOB};
         break;
     default: *out = (struct mig_value){.type = MIG_NULL}; return MIG_OK;
     }
-    out->len = (size_t)sqlite3_column_bytes(stmt, column);
+    out->len = (size_t)sqlite3_value_bytes(value);
     out->as.data = data ? data : "";
     return MIG_OK;
 }

@@ -257,16 +257,15 @@ Test(catalog, a_name_that_is_not_utf_8_is_refused)
 Test(catalog, header_and_checksum_come_from_the_up)
 {
     const char *folder = test_folder();
-    const char *folded = "-- mig: mode = durable\n-- mig: foreign_keys = on\nX";
+    const char *folded = "-- mig: mode = durable\nX";
     unsigned char expected[32];
 
-    test_write(folder, "1_a.up.sql", "-- mig: mode = durable\r\n-- mig: foreign_keys = on\r\nX");
+    test_write(folder, "1_a.up.sql", "-- mig: mode = durable\r\nX");
     test_write(folder, "1_a.down.sql", "-- mig: what = ever\n");
     AUTO(catalog) struct catalog *catalog = load_as(folder, "sqlite");
 
     cr_assert_eq(catalog->items[0].kind, MIGHOST_SQL);
     cr_assert_eq(catalog->items[0].mode, MIG_DURABLE);
-    cr_assert(catalog->items[0].settings.foreign_keys);
     AUTO(sha256) struct sha256 hash = {0};
     cr_assert_eq(sha256_init(&hash, &err), MIG_OK);
     cr_assert_eq(sha256_data(&hash, folded, strlen(folded), expected, &err), MIG_OK);

@@ -13,19 +13,18 @@ static const char hex_of_nothing[] =
 
 static struct applied row_of(uint64_t id, const char *id_text)
 {
-    struct applied row = {
+    return (struct applied){
         .id = id,
         .id_text = id_text,
         .description = "it's; a \"name\"",
         .kind = MIGHOST_SQL,
         .mode = MIG_DURABLE,
+        .checksum = hex_of_nothing,
+        .carrier = "",
         .run_id = "run 1",
         .host_version = "9.9.9",
         .who = "someone@somewhere",
     };
-
-    snprintf(row.checksum, sizeof row.checksum, "%s", hex_of_nothing);
-    return row;
 }
 
 /* Inserts a row in a transaction that is committed. */
@@ -170,6 +169,31 @@ Engines(history, a_row_comes_back_as_it_was_put)
     cr_assert_str_eq(row->who, "someone@somewhere");
     cr_assert_not_null(applied_find(list, 999999999999999999));
     cr_assert_null(applied_find(list, 8));
+}
+
+Engines(history, each_row_keeps_its_own_of_what_most_rows_have_in_common)
+{
+    AUTO(applied_list) struct applied_list *list = NULL;
+
+    for (uint64_t id = 1; id <= 4; id++)
+        put(on, id, "1");
+    opened_exec(on, "UPDATE mighost_history SET who = 'nobody', run_id = '', kind = 'baseline'"
+                    " WHERE id = 2");
+    opened_exec(on, "UPDATE mighost_history SET host_version = '9.9.9-rc', state = 'tampered'"
+                    " WHERE id = 3");
+    expect_status(on, history_load(on->history, &list, &on->err), MIG_OK);
+    cr_assert_eq(list->count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        const struct applied *row = &list->items[i];
+
+        cr_assert_str_eq(row->who, i == 1 ? "nobody" : "someone@somewhere");
+        cr_assert_str_eq(row->run_id, i == 1 ? "" : "run 1");
+        cr_assert_str_eq(row->host_version, i == 2 ? "9.9.9-rc" : "9.9.9");
+        cr_assert_eq(row->kind, i == 1 ? MIGHOST_BASELINE : MIGHOST_SQL);
+        cr_assert_eq(row->state, MIGHOST_RUNNING);
+        cr_assert_str_eq(row->checksum, hex_of_nothing);
+        cr_assert_str_empty(row->carrier);
+    }
 }
 
 Engines(history, a_second_row_of_one_id_is_refused_by_the_key)

@@ -63,7 +63,9 @@ static void put_row(struct row row)
 {
     struct applied *applied = &scene.rows[scene.history.count++];
     unsigned char checksum[32] = {row.content};
+    char hex[MIG_SHA256_HEX];
 
+    sha256_hex(checksum, hex);
     *applied = (struct applied){
         .id = row.id,
         .id_text = test_format("%llu", (unsigned long long)row.id),
@@ -71,12 +73,10 @@ static void put_row(struct row row)
         .sequence = row.sequence ? row.sequence : (int64_t)row.id,
         .state = row.state ? row.state : MIGHOST_APPLIED,
         .mode = row.mode,
+        .checksum = row.no_checksum ? "" : test_format("%s", hex),
+        .carrier = row.carrier ? "a digest" : "",
         .run_id = row.run_id ? row.run_id : "earlier",
     };
-    if (!row.no_checksum)
-        sha256_hex(checksum, applied->checksum);
-    if (row.carrier)
-        memset(applied->carrier, 'a', sizeof applied->carrier - 1);
     scene.history.items = scene.rows;
 }
 
@@ -272,6 +272,21 @@ Test(plan, a_row_without_a_checksum_never_counts_as_changed)
     BUNDLE({1, .content = 9});
     HISTORY({1, .no_checksum = true});
     assert_plan(UP(), "");
+}
+
+Test(plan, a_checksum_in_capitals_is_the_same)
+{
+    BUNDLE({1, .content = 0xAB}, {2});
+    HISTORY({1, .content = 0xAB});
+    scene.rows[0].checksum = "AB00000000000000000000000000000000000000000000000000000000000000";
+    assert_plan(UP(), "+2");
+}
+
+Test(plan, what_failed_is_named_before_what_changed)
+{
+    BUNDLE({1, .content = 9}, {2}, {3});
+    HISTORY({1}, {2, .state = MIGHOST_FAILED}, {3, .state = MIGHOST_FAILED});
+    assert_refused(UP(), "outside of a transaction: 2, 3; ");
 }
 
 Test(plan, a_message_names_ten_ids_and_counts_the_rest)

@@ -33,6 +33,7 @@ static void put(struct opened *on, enum mighost_state state, enum mig_mode mode)
         .description = "two",
         .mode = mode,
         .checksum = "0000000000000000000000000000000000000000000000000000000000000000",
+        .carrier = "",
         .run_id = "r",
         .host_version = "0",
         .who = "w",

@@ -28,21 +28,23 @@ static struct applied row_of(uint64_t id, const char *id_text, int64_t sequence,
                              unsigned char content)
 {
     const unsigned char checksum[MIG_SHA256_BYTES] = {content};
-    struct applied row = {
+    char hex[MIG_SHA256_HEX];
+
+    sha256_hex(checksum, hex);
+    return (struct applied){
         .id = id,
         .id_text = id_text,
         .description = "in the history",
         .sequence = sequence,
         .state = MIGHOST_APPLIED,
+        .checksum = test_format("%s", hex),
+        .carrier = "",
         .run_id = "run",
         .host_version = "1",
         .who = "who",
         .applied_at_ms = 1000 + sequence,
         .duration_ms = 5,
     };
-
-    sha256_hex(checksum, row.checksum);
-    return row;
 }
 
 /* 1 and 3 applied, 3 before 1; 2 pending; 4 applied and changed; 5 applied and
@@ -65,7 +67,7 @@ static void make_scene(void)
     rows[1] = row_of(3, "3", 11, 3);
     rows[2] = row_of(4, "4", 13, 4);
     rows[3] = row_of(5, "5", 14, 5);
-    snprintf(rows[3].carrier, sizeof rows[3].carrier, "%s", rows[3].checksum);
+    rows[3].carrier = rows[3].checksum;
     catalog = (struct catalog){.count = 5, .items = files};
     history = (struct applied_list){.count = 4, .items = rows};
 }
