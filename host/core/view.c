@@ -78,16 +78,18 @@ static const char *keep(struct list_store *store, const char *text)
     return copy;
 }
 
+/* As keep(), for what mostly says the same as the item before, `last`. */
+static const char *keep_again(struct list_store *store, const char *text, const char *last)
+{
+    return last && strcmp(last, text) == 0 ? last : keep(store, text);
+}
+
 static void fill_from_bundle(struct list_store *store, const struct migration *migration,
                              struct mighost_item *item)
 {
-    char hex[MIG_SHA256_HEX];
-
-    sha256_hex(migration->checksum, hex);
     item->id = keep(store, migration->id_text);
     item->description = keep(store, migration->description);
     item->file = keep(store, migration->parts[CATALOG_UP].file);
-    item->checksum = keep(store, hex);
     item->kind = migration->kind;
     item->mode = migration->mode;
 }
@@ -95,21 +97,35 @@ static void fill_from_bundle(struct list_store *store, const struct migration *m
 static void fill_from_history(struct list_store *store, const struct applied *applied, bool alone,
                               struct mighost_item *item)
 {
+    static const struct mighost_item none = {0};
+    const struct mighost_item *last = store->items.len > 1 ? item - 1 : &none;
+
     if (alone) {
         item->id = keep(store, applied->id_text);
         item->description = keep(store, applied->description);
         item->file = "";
     }
-    item->checksum = keep(store, applied->checksum);
     item->kind = applied->kind;
     item->mode = applied->mode;
     item->state = applied->state;
     item->sequence = applied->sequence;
     item->applied_at_ms = applied->applied_at_ms;
     item->duration_ms = applied->duration_ms;
-    item->run_id = keep(store, applied->run_id);
-    item->host_version = keep(store, applied->host_version);
-    item->who = keep(store, applied->who);
+    item->run_id = keep_again(store, applied->run_id, last->run_id);
+    item->host_version = keep_again(store, applied->host_version, last->host_version);
+    item->who = keep_again(store, applied->who, last->who);
+}
+
+/* What was applied, or else what would be. */
+static const char *checksum_of(struct list_store *store, const struct migration *migration,
+                               const struct applied *applied)
+{
+    char hex[MIG_SHA256_HEX];
+
+    if (applied)
+        return keep(store, applied->checksum);
+    sha256_hex(migration->checksum, hex);
+    return keep(store, hex);
 }
 
 static void add_item(struct list_store *store, const struct migration *migration,
@@ -126,6 +142,7 @@ static void add_item(struct list_store *store, const struct migration *migration
         fill_from_bundle(store, migration, item);
     if (applied)
         fill_from_history(store, applied, !migration, item);
+    item->checksum = checksum_of(store, migration, applied);
     item->flags = plan_flags(migration, applied, newest);
 }
 
