@@ -43,6 +43,10 @@ static const char *const layout_tables[] = {
 #define HISTORY_COLUMNS                                                         \
     "id, id_text, sequence, state, kind, mode, description, checksum, carrier," \
     " applied_at_ms, duration_ms, run_id, host_version, who"
+/* As they are read: first what plans are made of. */
+#define PLAN_COLUMNS \
+    "id, id_text, sequence, state, kind, mode, description, checksum, carrier, run_id"
+#define READ_COLUMNS PLAN_COLUMNS ", applied_at_ms, duration_ms, host_version, who"
 #define LOG_COLUMNS                                                                \
     "number, id_text, action, outcome, error, started_at_ms, duration_ms, run_id," \
     " host_version, who"
@@ -52,6 +56,7 @@ static const char *const layout_tables[] = {
 enum statement {
     GET_LAYOUT,
     LOAD,
+    LOAD_PLAN,
     FIND,
     NEXT_NUMBER,
     START,
@@ -73,8 +78,9 @@ enum statement {
 
 static const char *const statements[] = {
     [GET_LAYOUT] = "SELECT value FROM @meta WHERE key = '" LAYOUT_KEY "'",
-    [LOAD] = "SELECT " HISTORY_COLUMNS " FROM @history ORDER BY id",
-    [FIND] = "SELECT " HISTORY_COLUMNS " FROM @history WHERE id = $1",
+    [LOAD] = "SELECT " READ_COLUMNS " FROM @history ORDER BY id",
+    [LOAD_PLAN] = "SELECT " PLAN_COLUMNS " FROM @history ORDER BY id",
+    [FIND] = "SELECT " READ_COLUMNS " FROM @history WHERE id = $1",
     [NEXT_NUMBER] = "SELECT COALESCE(MAX(number), 0) + 1 FROM @log",
     [START] = "INSERT INTO @history (" HISTORY_COLUMNS ") VALUES"
               " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
@@ -459,7 +465,7 @@ mig_status applied_list_empty(struct applied_list **out, struct mig_err *err)
     return MIG_OK;
 }
 
-static bool applied_read(struct query *query, struct applied_store *store)
+static bool applied_read(struct query *query, bool all, struct applied_store *store)
 {
     static const struct applied none = {0};
     struct arena *texts = &store->texts;
@@ -481,11 +487,14 @@ static bool applied_read(struct query *query, struct applied_store *store)
     row->description = query_keep(query, 6, texts, NULL);
     row->checksum = query_keep(query, 7, texts, NULL);
     row->carrier = query_keep(query, 8, texts, NULL);
-    row->applied_at_ms = query_int(query, 9);
-    row->duration_ms = query_int(query, 10);
-    row->run_id = query_keep(query, 11, texts, last->run_id);
-    row->host_version = query_keep(query, 12, texts, last->host_version);
-    row->who = query_keep(query, 13, texts, last->who);
+    row->run_id = query_keep(query, 9, texts, last->run_id);
+    row->host_version = row->who = "";
+    if (all) {
+        row->applied_at_ms = query_int(query, 10);
+        row->duration_ms = query_int(query, 11);
+        row->host_version = query_keep(query, 12, texts, last->host_version);
+        row->who = query_keep(query, 13, texts, last->who);
+    }
     return row->id_text && row->description && row->checksum && row->carrier && row->run_id &&
            row->host_version && row->who;
 }
@@ -503,7 +512,7 @@ static mig_status applied_query(struct history *history, enum statement which,
         return err_nomem(err);
     MIG_TRY(query_start(history, which, values, count, &query, err));
     while ((status = query_step(&query, err)) == MIG_ROW)
-        if (!applied_read(&query, store))
+        if (!applied_read(&query, which != LOAD_PLAN, store))
             return err_nomem(err);
     if (status < 0)
         return err_wrap(err, "reading the history");
@@ -513,14 +522,26 @@ static mig_status applied_query(struct history *history, enum statement which,
     return MIG_OK;
 }
 
-mig_status history_load(struct history *history, struct applied_list **out, struct mig_err *err)
+static mig_status load(struct history *history, enum statement which, struct applied_list **out,
+                       struct mig_err *err)
 {
     bool exists;
 
     MIG_TRY(history_exists(history, &exists, err));
     if (exists)
-        return applied_query(history, LOAD, NULL, 0, out, err);
+        return applied_query(history, which, NULL, 0, out, err);
     return applied_list_empty(out, err);
+}
+
+mig_status history_load(struct history *history, struct applied_list **out, struct mig_err *err)
+{
+    return load(history, LOAD, out, err);
+}
+
+mig_status history_load_plan(struct history *history, struct applied_list **out,
+                             struct mig_err *err)
+{
+    return load(history, LOAD_PLAN, out, err);
 }
 
 mig_status history_find(struct history *history, uint64_t id, struct applied_list **out,

@@ -729,7 +729,7 @@ static mig_status plan_and_run(struct run *run, const struct plan_request *reque
     AUTO(plan) struct plan *plan = NULL;
 
     MIG_TRY(need_session(run, err));
-    MIG_TRY(history_load(run->session.history, &history, err));
+    MIG_TRY(history_load_plan(run->session.history, &history, err));
     note_current(run, history);
     if (request->direction == MIGHOST_UP)
         warn_missing(run, history);
@@ -770,7 +770,7 @@ static void find_current(struct run *run)
     if (run->current_unknown && !run->session.conn)
         (void)session_open(&run->session, &run->session_config, SESSION_READ, &ignored);
     if (run->count > 0 && run->session.conn &&
-        history_load(run->session.history, &history, &ignored) == MIG_OK)
+        history_load_plan(run->session.history, &history, &ignored) == MIG_OK)
         note_current(run, history);
 }
 

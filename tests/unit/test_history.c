@@ -196,6 +196,25 @@ Engines(history, each_row_keeps_its_own_of_what_most_rows_have_in_common)
     }
 }
 
+Engines(history, what_plans_are_made_of_is_read_alone)
+{
+    AUTO(applied_list) struct applied_list *list = NULL;
+
+    put(on, 7, "0007");
+    opened_exec(on, "UPDATE mighost_history SET sequence = 3, carrier = 'c', duration_ms = 9");
+    expect_status(on, history_load_plan(on->history, &list, &on->err), MIG_OK);
+    cr_assert_eq(list->count, 1);
+    cr_assert_eq(list->items[0].id, 7);
+    cr_assert_str_eq(list->items[0].id_text, "0007");
+    cr_assert_eq(list->items[0].sequence, 3);
+    cr_assert_eq(list->items[0].mode, MIG_DURABLE);
+    cr_assert_str_eq(list->items[0].checksum, hex_of_nothing);
+    cr_assert_str_eq(list->items[0].carrier, "c");
+    cr_assert_str_eq(list->items[0].run_id, "run 1");
+    cr_assert_str_empty(list->items[0].who);
+    cr_assert_eq(list->items[0].duration_ms, 0);
+}
+
 Engines(history, a_second_row_of_one_id_is_refused_by_the_key)
 {
     struct applied row = row_of(7, "7");
