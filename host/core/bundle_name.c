@@ -45,12 +45,13 @@ static size_t read_digits(const char *text, uint64_t *out)
     return n;
 }
 
-/* Ends in `suffix`, and is more than that; letters of either case count. */
+/* Ends in `suffix`, which begins with a dot, and is more than that; letters of
+ * either case count. */
 static bool ends_in(const char *name, size_t len, const char *suffix)
 {
     size_t n = strlen(suffix);
 
-    return len > n && strcasecmp(name + len - n, suffix) == 0;
+    return len > n && name[len - n] == '.' && strcasecmp(name + len - n, suffix) == 0;
 }
 
 static void set_why(struct bundle_name *out, enum bundle_name_kind kind, const char *why)

@@ -26,6 +26,10 @@
  * files are gone through by id: that many ahead they are asked for. */
 #define NAMES_AHEAD 8
 
+/* Sorting goes by so many bits of the key at a time. */
+#define DIGIT_BITS 11
+#define DIGIT_VALUES ((size_t)1 << DIGIT_BITS)
+
 /* A name of the bundle that belongs to a migration, and what it says. There are
  * tens of thousands of them to sort, so they are small. */
 struct file {
@@ -226,17 +230,71 @@ static mig_status read_names(struct store *store, struct mig_err *err)
     return MIG_OK;
 }
 
-/* By id, and then so that messages do not depend on the folder. */
-static int compare_files(const void *left, const void *right)
+/* An id has 18 decimal digits at most, so there is room for the role. */
+static uint64_t sort_key(const struct file *file)
 {
-    const struct file *a = left;
-    const struct file *b = right;
+    return file->id << 2 | file->role;
+}
 
-    if (a->id != b->id)
-        return a->id < b->id ? -1 : 1;
-    if (a->role != b->role)
-        return a->role < b->role ? -1 : 1;
-    return strcmp(a->name, b->name);
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp(((const struct file *)left)->name, ((const struct file *)right)->name);
+}
+
+/* One pass of a radix sort: from `from` into `to`, by the digit at `shift`.
+ * False, and nothing done, where all have the same there. */
+static bool sort_pass(const struct file *from, struct file *to, size_t len, unsigned shift)
+{
+    size_t at[DIGIT_VALUES] = {0};
+    size_t sum = 0;
+
+    for (size_t i = 0; i < len; i++)
+        at[sort_key(&from[i]) >> shift & (DIGIT_VALUES - 1)]++;
+    if (at[sort_key(&from[0]) >> shift & (DIGIT_VALUES - 1)] == len)
+        return false;
+    for (size_t i = 0; i < DIGIT_VALUES; i++) {
+        size_t count = at[i];
+
+        at[i] = sum;
+        sum += count;
+    }
+    for (size_t i = 0; i < len; i++)
+        to[at[sort_key(&from[i]) >> shift & (DIGIT_VALUES - 1)]++] = from[i];
+    return true;
+}
+
+/* Those of one key, by name, so that messages do not depend on the folder. */
+static void sort_equals(struct file *files, size_t len)
+{
+    size_t end;
+
+    for (size_t i = 0; i < len; i = end) {
+        for (end = i + 1; end < len && sort_key(&files[end]) == sort_key(&files[i]);)
+            end++;
+        if (end > i + 1)
+            qsort(files + i, end - i, sizeof *files, compare_names);
+    }
+}
+
+/* By id, role and name. Comparing is most of what sorting tens of thousands
+ * would cost, and ids have few digits that differ: so by those. */
+static mig_status sort_files(struct files *files, struct mig_err *err)
+{
+    struct file *other = calloc(files->len + 1, sizeof *other);
+
+    if (!other)
+        return err_nomem(err);
+    for (unsigned shift = 0; files->len > 0 && shift < 64; shift += DIGIT_BITS)
+        if (sort_pass(files->data, other, files->len, shift)) {
+            struct file *sorted = other;
+
+            other = files->data;
+            files->data = sorted;
+            files->cap = files->len + 1;
+        }
+    free(other);
+    sort_equals(files->data, files->len);
+    return MIG_OK;
 }
 
 static int compare_warnings(const void *left, const void *right)
@@ -481,12 +539,12 @@ static mig_status load_group(struct store *store, const struct file *files, size
 
 static mig_status load_groups(struct store *store, struct mig_err *err)
 {
-    const struct file *files = store->files.data;
+    const struct file *files;
     size_t len = store->files.len;
     size_t end;
 
-    if (len > 0)
-        qsort(store->files.data, len, sizeof *files, compare_files);
+    MIG_TRY(sort_files(&store->files, err));
+    files = store->files.data;
     for (size_t i = 0; i < len; i = end) {
         for (end = i + 1; end < len && files[end].id == files[i].id;)
             end++;

@@ -105,22 +105,32 @@ static void auto_cursor(struct mig_cursor **cursor)
     cursor_finalize(*cursor);
 }
 
+/* Room for the values of a row, unless there is. */
+static bool hold_columns(struct mig_cursor *cursor, const PGresult *result)
+{
+    int columns = PQnfields(result) + 1; /* never an empty allocation */
+
+    if (columns <= cursor->held_count)
+        return true;
+    free(cursor->held);
+    cursor->held = calloc((size_t)columns, sizeof *cursor->held);
+    cursor->held_count = cursor->held ? columns : 0;
+    return cursor->held;
+}
+
 static bool cursor_allocate(struct mig_cursor *cursor)
 {
     size_t params = (size_t)param_count(cursor) + 1;
-    size_t columns = (size_t)PQnfields(cursor->statement->description) + 1;
 
     cursor->params = calloc(params, sizeof *cursor->params);
     cursor->values = calloc(params, sizeof *cursor->values);
     cursor->lengths = calloc(params, sizeof *cursor->lengths);
     cursor->formats = calloc(params, sizeof *cursor->formats);
-    cursor->held = calloc(columns, sizeof *cursor->held);
-    if (!cursor->params || !cursor->values || !cursor->lengths || !cursor->formats || !cursor->held)
+    if (!cursor->params || !cursor->values || !cursor->lengths || !cursor->formats)
         return false;
-    cursor->held_count = (int)columns;
     for (size_t i = 0; i < params; i++)
         cursor->params[i].null = true;
-    return true;
+    return hold_columns(cursor, cursor->statement->description);
 }
 
 /* The text may hold one statement alone; on success it is `*phrase`. */
@@ -156,7 +166,9 @@ mig_status cursor_prepare(struct mig_conn *conn, const char *sql, size_t len, ui
     cursor->conn = conn;
     cursor->row = -1;
     cursor->stream = flags & MIG_PREPARE_STREAM;
-    MIG_TRY(statement_get(conn, phrase.text, phrase.len, &cursor->statement, err));
+    MIG_TRY(statement_get(conn, phrase.text, phrase.len,
+                          (flags & MIG_PREPARE_KNOWN) && !memchr(sql, '$', len), &cursor->statement,
+                          err));
     if (!cursor_allocate(cursor))
         return error_nomem(err);
     *out = TAKE(cursor);
@@ -225,6 +237,15 @@ static mig_status run_call(struct mig_cursor *cursor, const struct call *call, s
     return status ? status : judge(cursor, in_tx, err);
 }
 
+/* What nobody asked for before, the rows themselves tell. */
+static mig_status take_columns(struct mig_cursor *cursor, struct mig_err *err)
+{
+    if (!cursor->result)
+        return MIG_OK;
+    MIG_TRY(statement_learn(cursor->statement, cursor->result, err));
+    return hold_columns(cursor, cursor->result) ? MIG_OK : error_nomem(err);
+}
+
 static mig_status run_plain(struct mig_cursor *cursor, struct mig_err *err)
 {
     struct call call = {0};
@@ -236,6 +257,7 @@ static mig_status run_plain(struct mig_cursor *cursor, struct mig_err *err)
     status = run_call(cursor, &call, err);
     statement_ran(cursor->conn, cursor->statement, status == MIG_OK);
     MIG_TRY(status);
+    MIG_TRY(take_columns(cursor, err));
     changes = cursor->result ? result_changes(cursor->result) : -1;
     if (changes >= 0)
         cursor->conn->changes = changes;
@@ -296,6 +318,7 @@ static mig_status fetch(struct mig_cursor *cursor, struct mig_err *err)
     snprintf(sql, sizeof sql, "FETCH FORWARD %d FROM %s", cursor->portion, cursor->portal);
     drop_result(cursor);
     MIG_TRY(run_call(cursor, &call, err));
+    MIG_TRY(take_columns(cursor, err));
     cursor->last_portion = PQntuples(cursor->result) < cursor->portion;
     cursor->portion = next_portion(cursor);
     return MIG_OK;

@@ -252,16 +252,21 @@ struct statement {
     struct statement *next;
     char *sql;
     size_t len;
-    PGresult *description;
-    char name[NAME_SIZE]; /* prepared as, or "" */
-    unsigned generation;  /* in which `name` holds */
+    PGresult *description; /* parameters and columns */
+    bool unasked;          /* `description` is empty: nobody asked the server yet */
+    char name[NAME_SIZE];  /* prepared as, or "" */
+    unsigned generation;   /* in which `name` holds */
     unsigned runs;
     unsigned users;
     bool kept; /* in the list of the connection */
 };
 
-mig_status statement_get(struct mig_conn *conn, const char *sql, size_t len, struct statement **out,
-                         struct mig_err *err);
+/* `right`: the text is, and has no parameters, so its first run tells the rest. */
+mig_status statement_get(struct mig_conn *conn, const char *sql, size_t len, bool right,
+                         struct statement **out, struct mig_err *err);
+/* After a run: what its result says of the columns. */
+mig_status statement_learn(struct statement *statement, const PGresult *result,
+                           struct mig_err *err);
 void statement_release(struct mig_conn *conn, struct statement *statement);
 void statements_clear(struct mig_conn *conn);
 /* Fills in how to run it: by name where that pays. */

@@ -36,8 +36,33 @@ static struct statement *statement_find(struct mig_conn *conn, const char *sql, 
     return NULL;
 }
 
-mig_status statement_get(struct mig_conn *conn, const char *sql, size_t len, struct statement **out,
-                         struct mig_err *err)
+static mig_status describe(struct mig_conn *conn, struct statement *statement, bool right,
+                           struct mig_err *err)
+{
+    if (!right)
+        return wire_describe(conn, statement->sql, &statement->description, err);
+    statement->description = PQmakeEmptyPGresult(conn->pg, PGRES_COMMAND_OK);
+    statement->unasked = true;
+    return statement->description ? MIG_OK : error_nomem(err);
+}
+
+mig_status statement_learn(struct statement *statement, const PGresult *result, struct mig_err *err)
+{
+    PGresult *columns;
+
+    if (!statement->unasked)
+        return MIG_OK;
+    columns = PQcopyResult(result, PG_COPYRES_ATTRS);
+    if (!columns)
+        return error_nomem(err);
+    PQclear(statement->description);
+    statement->description = columns;
+    statement->unasked = false;
+    return MIG_OK;
+}
+
+mig_status statement_get(struct mig_conn *conn, const char *sql, size_t len, bool right,
+                         struct statement **out, struct mig_err *err)
 {
     AUTO(statement) struct statement *made = NULL;
     struct statement *known = conn->guarded ? NULL : statement_find(conn, sql, len);
@@ -51,7 +76,7 @@ mig_status statement_get(struct mig_conn *conn, const char *sql, size_t len, str
     if (!made || !(made->sql = strndup(sql, len)))
         return error_nomem(err);
     made->len = len;
-    MIG_TRY(wire_describe(conn, made->sql, &made->description, err));
+    MIG_TRY(describe(conn, made, right, err));
     made->users = 1;
     if (!conn->guarded && conn->statement_count < KEPT_MAX) {
         made->kept = true;

@@ -93,7 +93,8 @@ void param_clear(struct param *param)
 
 void bytes_clear(struct bytes *bytes)
 {
-    PQfreemem(bytes->data);
+    if (bytes->data) /* mostly there is none, and a row has many */
+        PQfreemem(bytes->data);
     bytes->data = NULL;
     bytes->len = 0;
 }

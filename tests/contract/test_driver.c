@@ -357,6 +357,38 @@ Contract(a_stream_keeps_its_rows_while_the_table_is_written)
     rig_commit(rig);
 }
 
+Contract(a_text_that_is_known_to_be_right_is_read_as_any_other)
+{
+    struct mig_cursor *first, *second;
+
+    rig_exec(rig, "CREATE TABLE t (id integer PRIMARY KEY, v text);"
+                  "INSERT INTO t VALUES (1, 'one'), (2, NULL)");
+    first = rig_prepare(rig, "SELECT id, v FROM t ORDER BY id", MIG_PREPARE_KNOWN);
+    second = rig_prepare(rig, "SELECT id, v FROM t ORDER BY id", MIG_PREPARE_KNOWN);
+    cr_assert_eq(next_int(rig, first), 1);
+    cr_assert_eq(next_int(rig, second), 1);
+    cr_assert_eq(rig->driver->column_count(second), 2);
+    cr_assert_str_eq(rig->driver->column_name(first, 1), "v");
+    cr_assert_eq(next_int(rig, first), 2);
+    rig_expect(rig, rig->driver->step(first, &rig->err), MIG_OK);
+    rig->driver->finalize(first);
+    cr_assert_eq(next_int(rig, second), 2);
+    rig->driver->finalize(second);
+}
+
+Contract(a_faulty_text_said_to_be_right_fails_at_its_first_step_at_the_latest)
+{
+    const char *sql = "SELECT nothing FROM nowhere";
+    struct mig_cursor *cursor = NULL;
+    mig_status status =
+        rig->driver->prepare(rig->conn, sql, strlen(sql), MIG_PREPARE_KNOWN, &cursor, &rig->err);
+
+    if (status == MIG_OK)
+        status = rig->driver->step(cursor, &rig->err);
+    cr_assert_eq(status, MIG_E_SQL);
+    rig->driver->finalize(cursor);
+}
+
 Contract(a_stream_begun_outside_a_transaction_is_read_over_those_that_follow)
 {
     struct mig_cursor *stream;

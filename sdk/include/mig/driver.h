@@ -92,6 +92,8 @@ struct mig_exec_result {
 enum mig_prepare_flags {
     MIG_PREPARE_STREAM = 1, /* bounded memory; rows as of the first step, also
                                while the same connection writes the table */
+    MIG_PREPARE_KNOWN = 2   /* the host's own text, which is right: a fault in it may
+                               show at the first step, as may its columns */
 };
 
 /* What became of a statement that cannot run in a transaction and whose end
