@@ -231,8 +231,8 @@ static mig_status query_start(struct history *history, enum statement which,
     const char *text;
 
     MIG_TRY(statement_text(history, which, &text, err));
-    MIG_TRY(driver->prepare(history->conn, text, strlen(text), MIG_PREPARE_KNOWN, &query.cursor,
-                            err));
+    MIG_TRY(
+        driver->prepare(history->conn, text, strlen(text), MIG_PREPARE_KNOWN, &query.cursor, err));
     for (size_t i = 0; i < count; i++)
         MIG_TRY(driver->bind(query.cursor, (int)i + 1, &values[i], err));
     *out = (struct query){driver, TAKE(query.cursor)};
