@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The loop of a transform over its pages, on one connection. The mark is
- * committed with the rows it stands for, and nothing is open between a commit
- * and the next page.
+ * The loop of a transform over its pages and their turns, on one connection.
+ * The mark is committed with the rows it stands for, and nothing is open
+ * between a commit and the next turn.
  */
 #include "transform.h"
 
@@ -34,7 +34,7 @@ static mig_status page_commit(struct transform_lane *lane, struct mig_err *err)
 
     if (!transform->owner || !transform->owner->commit)
         return MIG_OK;
-    transform_key_write(&lane->last, &cursor);
+    transform_place_write(&lane->place, &cursor);
     MIG_TRY(buf_check(&cursor, err));
     mark.cursor = buf_text(&cursor);
     return transform->owner->commit(transform->ctx, &mark, err);
@@ -63,29 +63,28 @@ static mig_status rest_before(struct run *run, struct mig_err *err)
     return page_begin(&run->lane, err);
 }
 
-static mig_status one_page(struct run *run, bool *more, struct mig_err *err)
+static mig_status one_turn(struct run *run, bool *more, struct mig_err *err)
 {
     struct transform_lane *lane = &run->lane;
     int64_t began_ns = clock_mono_ns();
-    size_t wanted = lane->page_rows;
+    struct transform_step step;
     int64_t took_ns;
     int64_t until_ms;
-    size_t rows;
 
-    MIG_TRY(transform_page(lane, &rows, err));
-    *more = rows == wanted;
-    if (rows == 0)
+    MIG_TRY(transform_turn_run(lane, &step, err));
+    *more = step.more;
+    if (step.rows == 0 && !step.more)
         return MIG_OK;
     MIG_TRY(page_commit(lane, err));
     took_ns = clock_mono_ns() - began_ns;
     transform_gate_look(&run->gate);
-    transform_meter_tell(&run->meter, lane->transform, lane->tally, wanted,
+    transform_meter_tell(&run->meter, lane->transform, lane->tally, step.rows,
                          transform_gate_pace(&run->gate), false);
     if (*more && transform_gate_holds(&run->gate, took_ns, &until_ms))
         MIG_TRY(transform_rest(&run->gate, lane, &run->meter, until_ms, err));
     if (*more)
         MIG_TRY(transform_gate_check(&run->gate, lane, err));
-    transform_lane_adapt(lane, took_ns / 1000000);
+    transform_lane_adapt(lane, &step, took_ns / 1000000);
     return page_begin(lane, err);
 }
 
@@ -95,7 +94,7 @@ static mig_status lane_resume(struct transform_lane *lane, struct mig_err *err)
 
     lane->done = from->done;
     lane->rejected = from->rejected;
-    if (transform_key_read(&lane->last, lane->shape->keys.count, from->cursor))
+    if (transform_place_read(&lane->place, lane->shape->keys.count, from->cursor))
         return MIG_OK;
     return err_set(err, MIG_E_HISTORY, "the journal's cursor of the transform of %s cannot be read",
                    lane->shape->spec.table);
@@ -160,8 +159,8 @@ static mig_status divide(struct run *run, const struct transform *transform, str
 
     if (transform->part_count > 0)
         return transform_parts_copy(&run->parts, transform->parts, transform->part_count, err);
-    if (lanes < 2 || run->lane.last.set || !transform->owner || !transform->owner->seat_open ||
-        !transform->db->config.driver->parallel)
+    if (lanes < 2 || run->lane.place.last.set || run->lane.place.turn || !transform->owner ||
+        !transform->owner->seat_open || !transform->db->config.driver->parallel)
         return MIG_OK;
     wanted = wanted > PARTS_MAX ? PARTS_MAX : wanted;
     wanted = wanted > pages ? pages : wanted;
@@ -203,7 +202,7 @@ static mig_status alone(struct run *run, struct mig_err *err)
 
     MIG_TRY(rest_before(run, err));
     while (more)
-        MIG_TRY(one_page(run, &more, err));
+        MIG_TRY(one_turn(run, &more, err));
     return MIG_OK;
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows come by key (WHERE key > last ORDER BY key LIMIT n), so that each page
- * is one short index walk. Its values are held in one arena, mapped, and
+ * A page is read at once and its rows are dealt out to turns, each mapped and
  * written in one batch that demands the read columns to be still what they
- * were; rows that were not written are read and mapped anew.
+ * were; rows that were not written are read and mapped anew. Why there are
+ * turns: where the engine writes a new version of each row and leaves the old
+ * one behind, a page of the table is emptied bit by bit, and takes the next
+ * turn's rows without an index having to know.
  */
 #include "transform_page.h"
 
@@ -16,15 +18,7 @@
 #define PAGE_TARGET_MS 200 /* a batch should hold its locks about this long */
 #define REREADS_MAX 20     /* of a row that changes again and again */
 #define SAID_ROWS 20       /* rejected rows that are named one by one */
-
-struct page {
-    size_t rows;
-    struct mig_value *keys;
-    struct mig_value *reads;
-    struct mig_value *writes;
-    bool *written;
-    struct arena texts;
-};
+#define TURN_ROWS_MIN 500  /* of a page for each of its turns */
 
 void transform_lane_init(struct transform_lane *lane, const struct transform *transform,
                          const struct transform_shape *shape, struct transform_tally *tally,
@@ -38,6 +32,8 @@ void transform_lane_init(struct transform_lane *lane, const struct transform *tr
         .driver = db->config.driver,
         .conn = db->config.conn,
         .page_rows = shape->spec.batch ? shape->spec.batch : PAGE_FIRST,
+        /* only what is committed makes room */
+        .turns = transform->owner && transform->owner->commit ? db->config.driver->turns : 1,
     };
     lane->spot = number < transform->spot_count ? &transform->spots[number] : &lane->own_spot;
     *lane->spot = (struct transform_spot){
@@ -51,151 +47,20 @@ void transform_lane_init(struct transform_lane *lane, const struct transform *tr
 void transform_lane_clear(struct transform_lane *lane)
 {
     *lane->spot = (struct transform_spot){0};
-    transform_key_clear(&lane->last);
+    transform_rows_clear(&lane->rows);
+    transform_place_clear(&lane->place);
     transform_key_clear(&lane->until);
 }
 
-void transform_lane_adapt(struct transform_lane *lane, int64_t took_ms)
+void transform_lane_adapt(struct transform_lane *lane, const struct transform_step *step,
+                          int64_t took_ms)
 {
-    if (lane->shape->spec.batch)
+    if (lane->shape->spec.batch || !step->page)
         return;
     if (took_ms < PAGE_TARGET_MS / 2 && lane->page_rows * 2 <= PAGE_MAX)
         lane->page_rows *= 2;
     else if (took_ms > PAGE_TARGET_MS * 2 && lane->page_rows / 2 >= PAGE_MIN)
         lane->page_rows /= 2;
-}
-
-/* --- reading -------------------------------------------------------------------- */
-
-/* As the module's own statement: the driver keeps none of those, since the
- * module's next step may change the table behind it. */
-mig_status transform_query_start(struct db *db, const struct buf *sql,
-                                 struct transform_query *query, struct mig_err *err)
-{
-    const struct db_config *config = &db->config;
-    bool was;
-    mig_status status;
-
-    MIG_TRY(buf_check(sql, err));
-    query->driver = config->driver;
-    was = db_guard(db, true);
-    status = config->driver->prepare(config->conn, sql->data, sql->len, 0, &query->cursor, err);
-    db_guard(db, was);
-    return status;
-}
-
-/* (a, b) > ($1, $2): both engines compare rows, and use the index for it. */
-static void add_bound(struct buf *sql, const struct names *keys, const char *sign, size_t first)
-{
-    buf_putc(sql, '(');
-    transform_names_add(sql, keys, ", ");
-    buf_printf(sql, ") %s (", sign);
-    for (size_t i = 0; i < keys->count; i++)
-        buf_printf(sql, "%s$%zu", i ? ", " : "", first + i);
-    buf_putc(sql, ')');
-}
-
-static void add_columns(struct buf *sql, const struct transform_shape *shape)
-{
-    buf_puts(sql, "SELECT ");
-    transform_names_add(sql, &shape->keys, ", ");
-    buf_puts(sql, ", ");
-    transform_names_add(sql, &shape->reads, ", ");
-    buf_printf(sql, " FROM %s", shape->table);
-}
-
-static void page_sql(const struct transform_lane *lane, struct buf *sql)
-{
-    const struct names *keys = &lane->shape->keys;
-    const char *word = " WHERE ";
-    size_t parameter = 1;
-
-    add_columns(sql, lane->shape);
-    if (lane->last.set) {
-        buf_puts(sql, word);
-        add_bound(sql, keys, ">", parameter);
-        parameter += keys->count;
-        word = " AND ";
-    }
-    if (lane->until.set) {
-        buf_puts(sql, word);
-        add_bound(sql, keys, "<=", parameter);
-        word = " AND ";
-    }
-    if (lane->shape->spec.filter)
-        buf_printf(sql, "%s(%s)", word, lane->shape->spec.filter);
-    buf_puts(sql, " ORDER BY ");
-    transform_names_add(sql, keys, ", ");
-    buf_printf(sql, " LIMIT %zu", lane->page_rows);
-}
-
-static mig_status bind_key(const struct transform_query *query, const struct mig_value *values,
-                           size_t count, int *parameter, struct mig_err *err)
-{
-    for (size_t i = 0; i < count; i++)
-        MIG_TRY(query->driver->bind(query->cursor, (*parameter)++, &values[i], err));
-    return MIG_OK;
-}
-
-static void page_clear(struct page *page)
-{
-    free(page->keys);
-    free(page->reads);
-    free(page->writes);
-    free(page->written);
-    arena_clear(&page->texts);
-    *page = (struct page){0};
-}
-AUTO_VALUE(page, struct page, page_clear)
-
-static mig_status page_alloc(const struct transform_lane *lane, struct page *page,
-                             struct mig_err *err)
-{
-    const struct transform_shape *shape = lane->shape;
-
-    page->keys = calloc(lane->page_rows * shape->keys.count, sizeof *page->keys);
-    page->reads = calloc(lane->page_rows * shape->reads.count, sizeof *page->reads);
-    page->writes = calloc(lane->page_rows * shape->writes.count, sizeof *page->writes);
-    page->written = calloc(lane->page_rows, sizeof *page->written);
-    return page->keys && page->reads && page->writes && page->written ? MIG_OK : err_nomem(err);
-}
-
-/* The row under the cursor: keys, then reads, copied. */
-static mig_status row_copy(const struct transform_lane *lane, struct mig_cursor *cursor,
-                           size_t index, struct page *page, struct mig_err *err)
-{
-    size_t keys = lane->shape->keys.count;
-    size_t reads = lane->shape->reads.count;
-
-    for (size_t i = 0; i < keys + reads; i++) {
-        struct mig_value *to =
-            i < keys ? &page->keys[index * keys + i] : &page->reads[index * reads + i - keys];
-        struct mig_value value;
-
-        MIG_TRY(lane->driver->column(cursor, (int)i, &value, err));
-        MIG_TRY(value_copy(&page->texts, &value, to, err));
-    }
-    return MIG_OK;
-}
-
-static mig_status page_read(struct transform_lane *lane, struct page *page, struct mig_err *err)
-{
-    AUTO(buf) struct buf sql = {0};
-    AUTO(transform_query) struct transform_query query = {0};
-    size_t keys = lane->shape->keys.count;
-    int parameter = 1;
-    mig_status status;
-
-    page_sql(lane, &sql);
-    MIG_TRY(page_alloc(lane, page, err));
-    MIG_TRY(transform_query_start(lane->db, &sql, &query, err));
-    if (lane->last.set)
-        MIG_TRY(bind_key(&query, lane->last.values, keys, &parameter, err));
-    if (lane->until.set)
-        MIG_TRY(bind_key(&query, lane->until.values, keys, &parameter, err));
-    while ((status = lane->driver->step(query.cursor, err)) == MIG_ROW)
-        MIG_TRY(row_copy(lane, query.cursor, page->rows++, page, err));
-    return status;
 }
 
 /* --- the callback ------------------------------------------------------------------ */
@@ -250,8 +115,8 @@ static mig_status row_failed(struct transform_lane *lane, mig_status status,
 }
 
 /* Maps row `index`; `*keep`: there is something to write. */
-static mig_status map_row(struct transform_lane *lane, struct page *page, size_t index, bool *keep,
-                          struct mig_err *err)
+static mig_status map_row(struct transform_lane *lane, struct transform_rows *page, size_t index,
+                          bool *keep, struct mig_err *err)
 {
     const struct transform_shape *shape = lane->shape;
     const struct mig_value *keys = &page->keys[index * shape->keys.count];
@@ -282,7 +147,8 @@ static mig_status map_row(struct transform_lane *lane, struct page *page, size_t
                                 : row_failed(lane, status, keys, err);
 }
 
-static void row_move(const struct transform_shape *shape, struct page *page, size_t from, size_t to)
+static void row_move(const struct transform_shape *shape, struct transform_rows *page, size_t from,
+                     size_t to)
 {
     size_t keys = shape->keys.count;
     size_t reads = shape->reads.count;
@@ -295,29 +161,29 @@ static void row_move(const struct transform_shape *shape, struct page *page, siz
     memcpy(&page->writes[to * writes], &page->writes[from * writes], writes * sizeof *page->writes);
 }
 
-/* Maps every row and closes the gaps of those that stay as they are, so that
- * what is to be written lies together; `*count` of them. */
-static mig_status page_map(struct transform_lane *lane, struct page *page, size_t *count,
+/* Maps the rows of one turn and closes the gaps of those that stay as they are,
+ * so that what is to be written lies together; `*count` of them. */
+static mig_status turn_map(struct transform_lane *lane, size_t begin, size_t end, size_t *count,
                            struct mig_err *err)
 {
-    size_t kept = 0;
+    size_t kept = begin;
 
     db_guard(lane->db, true);
-    for (size_t i = 0; i < page->rows; i++) {
+    for (size_t i = begin; i < end; i++) {
         bool keep;
 
-        MIG_TRY(map_row(lane, page, i, &keep, err));
+        MIG_TRY(map_row(lane, &lane->rows, i, &keep, err));
         if (keep)
-            row_move(lane->shape, page, i, kept++);
+            row_move(lane->shape, &lane->rows, i, kept++);
     }
     db_guard(lane->db, false);
-    *count = kept;
+    *count = kept - begin;
     return MIG_OK;
 }
 
 /* --- writing ------------------------------------------------------------------------ */
 
-static mig_status write_rows(struct transform_lane *lane, struct page *page, size_t first,
+static mig_status write_rows(struct transform_lane *lane, struct transform_rows *page, size_t first,
                              size_t count, struct mig_err *err)
 {
     const struct transform_shape *shape = lane->shape;
@@ -334,43 +200,21 @@ static mig_status write_rows(struct transform_lane *lane, struct page *page, siz
         .key_values = &page->keys[first * shape->keys.count],
         .olds = &page->reads[first * shape->reads.count],
         .news = &page->writes[first * shape->writes.count],
+        .sorted = true,
     };
 
     return lane->driver->update_batch(lane->conn, &batch, &page->written[first], err);
 }
 
-/* Reads one row by its key again; `*found`: it is still there. */
-static mig_status reread(struct transform_lane *lane, struct page *page, size_t index, bool *found,
-                         struct mig_err *err)
-{
-    const struct names *keys = &lane->shape->keys;
-    AUTO(buf) struct buf sql = {0};
-    AUTO(transform_query) struct transform_query query = {0};
-    int parameter = 1;
-    mig_status status;
-
-    add_columns(&sql, lane->shape);
-    buf_puts(&sql, " WHERE ");
-    for (size_t i = 0; i < keys->count; i++)
-        buf_printf(&sql, "%s%s = $%zu", i ? " AND " : "", keys->quoted[i], i + 1);
-    if (lane->shape->spec.filter)
-        buf_printf(&sql, " AND (%s)", lane->shape->spec.filter);
-    MIG_TRY(transform_query_start(lane->db, &sql, &query, err));
-    MIG_TRY(bind_key(&query, &page->keys[index * keys->count], keys->count, &parameter, err));
-    status = lane->driver->step(query.cursor, err);
-    *found = status == MIG_ROW;
-    return status == MIG_ROW ? row_copy(lane, query.cursor, index, page, err) : status;
-}
-
 /* A row that another session changed or removed after we read it. */
-static mig_status write_again(struct transform_lane *lane, struct page *page, size_t index,
-                              struct mig_err *err)
+static mig_status write_again(struct transform_lane *lane, struct transform_rows *page,
+                              size_t index, struct mig_err *err)
 {
     for (int attempt = 0; attempt < REREADS_MAX; attempt++) {
         bool found = false;
         bool keep = false;
 
-        MIG_TRY(reread(lane, page, index, &found, err));
+        MIG_TRY(transform_rows_reread(page, lane->db, lane->shape, index, &found, err));
         if (!found)
             return MIG_OK;
         db_guard(lane->db, true);
@@ -387,37 +231,92 @@ static mig_status write_again(struct transform_lane *lane, struct page *page, si
                    lane->shape->spec.table);
 }
 
-static mig_status page_write(struct transform_lane *lane, struct page *page, size_t count,
+static mig_status turn_write(struct transform_lane *lane, size_t begin, size_t count,
                              struct mig_err *err)
 {
     if (count == 0)
         return MIG_OK;
-    MIG_TRY(write_rows(lane, page, 0, count, err));
-    for (size_t i = 0; i < count; i++)
-        if (!page->written[i])
-            MIG_TRY(write_again(lane, page, i, err));
+    MIG_TRY(write_rows(lane, &lane->rows, begin, count, err));
+    for (size_t i = begin; i < begin + count; i++)
+        if (!lane->rows.written[i])
+            MIG_TRY(write_again(lane, &lane->rows, i, err));
     return MIG_OK;
 }
 
-mig_status transform_page(struct transform_lane *lane, size_t *rows, struct mig_err *err)
+/* --- a turn ------------------------------------------------------------------------- */
+
+/* Short turns are not worth their commits. */
+static unsigned turns_of(const struct transform_lane *lane)
+{
+    size_t most = lane->rows.count / TURN_ROWS_MIN;
+    unsigned turns = lane->turns < TRANSFORM_TURNS_MAX ? lane->turns : TRANSFORM_TURNS_MAX;
+
+    if (most < turns)
+        turns = (unsigned)most;
+    return turns ? turns : 1;
+}
+
+/* Reads the next page, or goes on with one that an earlier run has begun. */
+static mig_status page_begin(struct transform_lane *lane, struct mig_err *err)
 {
     const struct transform_shape *shape = lane->shape;
-    AUTO(page) struct page page = {0};
-    size_t count;
-    mig_status status = page_read(lane, &page, err);
+    struct transform_place *place = &lane->place;
+    struct transform_rows *rows = &lane->rows;
+    size_t keys = shape->keys.count;
+    mig_status status =
+        transform_rows_read(rows, lane->db, shape, place, &lane->until, lane->page_rows, err);
 
     if (status < 0)
         return err_wrap(err, "reading table %s", shape->spec.table);
-    *rows = page.rows;
-    if (page.rows == 0)
-        return MIG_OK;
-    MIG_TRY(transform_key_set(&lane->last, &page.keys[(page.rows - 1) * shape->keys.count],
-                              shape->keys.count, err));
-    MIG_TRY(page_map(lane, &page, &count, err));
-    status = page_write(lane, &page, count, err);
+    lane->at_end = false;
+    if (!place->turn) {
+        lane->at_end = rows->count < lane->page_rows;
+        place->turns = turns_of(lane);
+        if (rows->count)
+            MIG_TRY(
+                transform_key_set(&place->end, &rows->keys[(rows->count - 1) * keys], keys, err));
+    }
+    lane->reading = true;
+    return transform_rows_deal(rows, shape, place->turns, err);
+}
+
+static void page_end(struct transform_lane *lane)
+{
+    struct transform_place *place = &lane->place;
+
+    if (place->end.set) {
+        transform_key_clear(&place->last);
+        place->last = place->end;
+        place->end = (struct transform_key){0};
+    }
+    place->turn = place->turns = 0;
+    lane->reading = false;
+    transform_rows_clear(&lane->rows);
+}
+
+mig_status transform_turn_run(struct transform_lane *lane, struct transform_step *step,
+                              struct mig_err *err)
+{
+    struct transform_place *place = &lane->place;
+    size_t begin;
+    size_t rows;
+    size_t count;
+    mig_status status;
+
+    if (!lane->reading)
+        MIG_TRY(page_begin(lane, err));
+    begin = lane->rows.begins[place->turn];
+    rows = lane->rows.begins[place->turn + 1] - begin;
+    MIG_TRY(turn_map(lane, begin, begin + rows, &count, err));
+    status = turn_write(lane, begin, count, err);
     if (status < 0)
-        return err_wrap(err, "writing table %s", shape->spec.table);
-    lane->done += (int64_t)page.rows;
-    lane->tally->done += (int64_t)page.rows;
+        return err_wrap(err, "writing table %s", lane->shape->spec.table);
+    lane->done += (int64_t)rows;
+    lane->tally->done += (int64_t)rows;
+    *step =
+        (struct transform_step){.rows = lane->rows.count, .page = ++place->turn == place->turns};
+    if (step->page)
+        page_end(lane);
+    step->more = !(step->page && lane->at_end);
     return MIG_OK;
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One page of rows on one connection: read in the order of the key, mapped by
- * the callback, written in one batch. A lane is a connection with its place in
- * the table; lanes share the shape and the tally and nothing else, so that each
- * can have a thread of its own. Begins and ends no transaction.
+ * The pages of a table on one connection: read in the order of the key, and
+ * mapped and written in one turn or several, each a transaction of its owner's.
+ * A lane is a connection with its place in the table; lanes share the shape and
+ * the tally and nothing else, so that each can have a thread of its own. Begins
+ * and ends no transaction.
  */
 #ifndef MIGHOST_TRANSFORM_PAGE_H
 #define MIGHOST_TRANSFORM_PAGE_H
 
 #include "transform.h"
-#include "transform_key.h"
+#include "transform_rows.h"
 
 #include <stdatomic.h>
 
@@ -29,8 +30,12 @@ struct transform_lane {
     const struct mig_driver *driver;
     struct mig_conn *conn;
     size_t page_rows;
-    struct transform_key last;  /* the next page begins behind it */
-    struct transform_key until; /* and ends with it, where it is set */
+    unsigned turns; /* that the engine wants for a page */
+    struct transform_place place;
+    struct transform_key until; /* the last page ends with it, where it is set */
+    struct transform_rows rows; /* of the page at hand */
+    bool reading;               /* there is one */
+    bool at_end;                /* and it is the last */
     struct transform_spot *spot;
     struct transform_spot own_spot; /* where the owner gave none */
     int64_t done;                   /* of the part at hand */
@@ -42,27 +47,20 @@ void transform_lane_init(struct transform_lane *lane, const struct transform *tr
                          const struct transform_shape *shape, struct transform_tally *tally,
                          struct db *db, size_t number);
 void transform_lane_clear(struct transform_lane *lane);
-/* After a page that took so long: makes the next one larger or smaller. */
-void transform_lane_adapt(struct transform_lane *lane, int64_t took_ms);
 
-/* Does the next page; `*rows` were read, fewer than page_rows at the end. */
-mig_status transform_page(struct transform_lane *lane, size_t *rows, struct mig_err *err);
-
-/* A statement of the transform's own, on its way. */
-struct transform_query {
-    const struct mig_driver *driver;
-    struct mig_cursor *cursor;
+/* What a turn was. */
+struct transform_step {
+    size_t rows; /* of its page; 0: there were none left */
+    bool page;   /* it was the last of its page */
+    bool more;   /* there may be further ones */
 };
 
-static inline void transform_query_clear(struct transform_query *query)
-{
-    if (query->cursor)
-        query->driver->finalize(query->cursor);
-    query->cursor = NULL;
-}
-AUTO_VALUE(transform_query, struct transform_query, transform_query_clear)
+/* After a turn that took so long: makes the next page larger or smaller. */
+void transform_lane_adapt(struct transform_lane *lane, const struct transform_step *step,
+                          int64_t took_ms);
 
-mig_status transform_query_start(struct db *db, const struct buf *sql,
-                                 struct transform_query *query, struct mig_err *err);
+/* Does the next turn. */
+mig_status transform_turn_run(struct transform_lane *lane, struct transform_step *step,
+                              struct mig_err *err);
 
 #endif

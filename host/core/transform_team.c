@@ -82,7 +82,7 @@ static mig_status part_begin(struct member *member, const struct journal_row *pa
 
     lane->done = part->done;
     lane->rejected = part->rejected;
-    if (transform_key_read(&lane->last, keys, part->cursor) &&
+    if (transform_place_read(&lane->place, keys, part->cursor) &&
         transform_key_read(&lane->until, keys, part->until))
         return MIG_OK;
     return err_set(err, MIG_E_HISTORY, "the journal's range of the transform of %s cannot be read",
@@ -97,7 +97,7 @@ static mig_status part_commit(struct member *member, struct journal_row *part, b
     struct buf *text = &member->cursors[member->cursor ^= 1];
 
     buf_reset(text);
-    transform_key_write(&member->lane.last, text);
+    transform_place_write(&member->lane.place, text);
     MIG_TRY(buf_check(text, err));
     part->cursor = buf_text(text);
     part->done = member->lane.done;
@@ -106,25 +106,24 @@ static mig_status part_commit(struct member *member, struct journal_row *part, b
     return transform->owner->seat_commit(member->seat, part, was, err);
 }
 
-static mig_status part_page(struct member *member, struct journal_row *part, bool *more,
+static mig_status part_turn(struct member *member, struct journal_row *part, bool *more,
                             struct mig_err *err)
 {
     struct crew *crew = member->crew;
     const struct transform_team *team = crew->team;
     struct transform_lane *lane = &member->lane;
     int64_t began_ns = clock_mono_ns();
-    size_t wanted = lane->page_rows;
+    struct transform_step step;
     int64_t took_ns;
     int64_t until_ms;
-    size_t rows;
 
     MIG_TRY(team->transform->owner->seat_begin(member->seat, err));
-    MIG_TRY(transform_page(lane, &rows, err));
-    *more = rows == wanted;
+    MIG_TRY(transform_turn_run(lane, &step, err));
+    *more = step.more;
     MIG_TRY(part_commit(member, part, !*more, err));
-    crew->batch = wanted;
+    crew->batch = step.rows;
     took_ns = clock_mono_ns() - began_ns;
-    transform_lane_adapt(lane, took_ns / 1000000);
+    transform_lane_adapt(lane, &step, took_ns / 1000000);
     return transform_gate_holds(team->gate, took_ns, &until_ms)
                ? transform_rest(team->gate, lane, NULL, until_ms, err)
                : MIG_OK;
@@ -141,7 +140,7 @@ static mig_status part_run(struct member *member, struct journal_row *part, stru
         MIG_TRY(transform_rest(gate, &member->lane, NULL, until_ms, err));
     while (more && !gate->give_up) {
         MIG_TRY(transform_gate_check(gate, &member->lane, err));
-        MIG_TRY(part_page(member, part, &more, err));
+        MIG_TRY(part_turn(member, part, &more, err));
     }
     return MIG_OK;
 }

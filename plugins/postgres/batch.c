@@ -213,11 +213,6 @@ static mig_status look_up_types(struct mig_conn *conn, const struct mig_batch *b
     return MIG_OK;
 }
 
-static bool is_integer(Oid type)
-{
-    return type == OID_INT8 || type == OID_INT4 || type == OID_INT2;
-}
-
 static void put_condition(struct text *sql, const struct mig_batch *batch,
                           const struct batch_plan *plan, size_t i)
 {
@@ -256,7 +251,8 @@ static char *make_signature(const struct mig_batch *batch)
 {
     struct text text = {0};
 
-    text_format(&text, "%s\n%zu\n%zu", batch->table, batch->key_count, batch->write_count);
+    text_format(&text, "%s\n%zu\n%zu\n%d", batch->table, batch->key_count, batch->write_count,
+                batch->sorted);
     for (size_t i = 0; i < column_total(batch); i++)
         text_format(&text, "\n%s", column_name(batch, i));
     return text.failed ? (text_clear(&text), NULL) : text.data;
@@ -281,7 +277,7 @@ static mig_status plan_get(struct mig_conn *conn, const struct mig_batch *batch,
         return error_nomem(err);
     plan->count = column_total(batch);
     MIG_TRY(look_up_types(conn, batch, plan, err));
-    plan->ranged = is_integer(plan->columns[0].element);
+    plan->ranged = batch->sorted && !plan->columns[0].as_text;
     put_sql(&sql, batch, plan);
     plan->sql = sql.data;
     if (sql.failed)
@@ -350,26 +346,38 @@ static mig_status array_fill(const struct mig_batch *batch, const struct batch_c
     return MIG_OK;
 }
 
-static mig_status range_fill(const struct mig_batch *batch, size_t at, struct arrays *arrays,
-                             struct mig_err *err)
+static void put_bound(struct text *text, const struct mig_value *key)
 {
-    int64_t low = INT64_MAX, high = INT64_MIN;
+    const unsigned char *bytes = key->as.data;
 
-    for (size_t row = 0; row < batch->rows; row++) {
-        const struct mig_value *key = &batch->key_values[row * batch->key_count];
-
-        if (key->type != MIG_INT64)
-            return mig_err_set(err, MIG_E_TYPE, "a key of table %s is no integer", batch->table);
-        low = key->as.int64 < low ? key->as.int64 : low;
-        high = key->as.int64 > high ? key->as.int64 : high;
+    switch (key->type) {
+    case MIG_NULL: return;
+    case MIG_INT64: text_format(text, "%" PRId64, key->as.int64); return;
+    case MIG_DOUBLE: text_format(text, "%.17g", key->as.real); return;
+    case MIG_TEXT: text_add(text, key->as.data, key->len); return;
+    case MIG_BLOB:
+        text_put(text, "\\x");
+        for (size_t i = 0; i < key->len; i++)
+            text_format(text, "%02x", bytes[i]);
+        return;
     }
-    text_format(&arrays->texts[at], "%" PRId64, low);
-    text_format(&arrays->texts[at + 1], "%" PRId64, high);
-    for (size_t i = at; i < at + 2; i++) {
-        arrays->types[i] = OID_INT8;
-        arrays->values[i] = text_string(&arrays->texts[i]);
-        if (arrays->texts[i].failed)
+}
+
+/* The first key of the first row and of the last. */
+static mig_status range_fill(const struct mig_batch *batch, const struct batch_plan *plan,
+                             struct arrays *arrays, struct mig_err *err)
+{
+    const struct mig_value *const ends[] = {
+        batch->key_values, &batch->key_values[(batch->rows - 1) * batch->key_count]};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct text *text = &arrays->texts[plan->count + i];
+
+        put_bound(text, ends[i]);
+        if (text->failed)
             return error_nomem(err);
+        arrays->types[plan->count + i] = plan->columns[0].element;
+        arrays->values[plan->count + i] = ends[i]->type == MIG_NULL ? NULL : text_string(text);
     }
     return MIG_OK;
 }
@@ -405,7 +413,7 @@ mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bo
     for (size_t i = 0; i < plan->count; i++)
         MIG_TRY(array_fill(batch, &plan->columns[i], i, &arrays, err));
     if (plan->ranged)
-        MIG_TRY(range_fill(batch, plan->count, &arrays, err));
+        MIG_TRY(range_fill(batch, plan, &arrays, err));
     call = (struct call){.sql = plan->sql,
                          .params = (int)arrays.count,
                          .types = arrays.types,

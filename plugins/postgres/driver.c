@@ -62,4 +62,5 @@ const struct mig_driver mig_driver = {
     .estimate_rows = catalog_estimate_rows,
     .lag_ms = standby_lag,
     .parallel = true,
+    .turns = 4,
 };

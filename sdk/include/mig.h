@@ -160,7 +160,8 @@ struct mig_transform {
     const char *filter; /* an SQL condition, or NULL */
     mig_status (*map)(const struct mig_row *in, struct mig_row *out, void *user);
     void *user;
-    uint32_t batch;   /* rows a batch; 0: the host chooses */
+    uint32_t
+        batch; /* rows read at once, written in one transaction or a few; 0: the host chooses */
     uint32_t workers; /* 0 or 1: one; more: see below */
     uint32_t flags;   /* enum mig_transform_flags */
 };

@@ -121,6 +121,7 @@ struct mig_batch {
     const struct mig_value *key_values;
     const struct mig_value *olds;
     const struct mig_value *news;
+    bool sorted; /* the rows ascend by their keys, as the engine orders them */
 };
 
 /* One statement of the host's own, with the values of $1, $2, ... in order.
@@ -262,6 +263,10 @@ struct mig_driver {
     /* Several connections can write at once, without waiting for each other's
      * transactions as long as they write different rows. */
     bool parallel;
+    /* In how many transactions a page of a transform is best written, each a part
+     * of its rows from all over it; 0 or 1: in one. More than one pays where the
+     * row versions that one transaction leaves make room for the next one's. */
+    uint32_t turns;
 };
 
 extern MIG_EXPORT const struct mig_driver mig_driver;
