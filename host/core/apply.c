@@ -574,12 +574,14 @@ static mig_status run_none(struct work *work, struct mig_err *err)
  * must not hide the first one. */
 static void log_failure(struct work *work, const struct mig_err *err)
 {
+    char text[sizeof err->where + sizeof ": " + sizeof err->message];
     struct mig_err ignored;
 
     if (err->status == MIG_E_CONNECTION || err->status == MIG_E_OUTCOME)
         return;
+    snprintf(text, sizeof text, "%s%s%s", err->where, err->where[0] ? ": " : "", err->message);
     if (tx_begin(work, &ignored) == MIG_OK &&
-        log_attempt(work, "failed", err->message, &ignored) == MIG_OK &&
+        log_attempt(work, "failed", text, &ignored) == MIG_OK &&
         tx_commit(work, &ignored) == MIG_OK)
         return;
     work->driver->rollback(work->conn);

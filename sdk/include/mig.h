@@ -145,11 +145,14 @@ struct mig_row {
 #define MIG_SHA256_HEX 65 /* 64 digits and the NUL */
 
 /*
- * A data migration: every row of `table`, in the order of its key, goes
- * through `map`, which reads the columns of `read` from `in` (by their place,
- * from 0) and sets those of `write` in `out`. The host owns the loop: batches
- * of bounded memory, and rows that another session changed in between are
- * read and mapped again.
+ * A data migration: every row of `table`, page by page in the order of its key,
+ * goes through `map`, which reads the columns of `read` from `in` (by their
+ * place, from 0) and sets those of `write` in `out`. The host owns the loop:
+ * memory is bounded by the page, and rows that another session changed in
+ * between are read and mapped again. In mode durable each page is committed
+ * with the cursor behind it; a large one on PostgreSQL in four parts, each
+ * spread over all of it, so that the later ones find room beside the row
+ * versions that the earlier ones left. Within a page the order is not promised.
  */
 struct mig_transform {
     uint32_t size;      /* sizeof(struct mig_transform) */
@@ -160,8 +163,7 @@ struct mig_transform {
     const char *filter; /* an SQL condition, or NULL */
     mig_status (*map)(const struct mig_row *in, struct mig_row *out, void *user);
     void *user;
-    uint32_t
-        batch; /* rows read at once, written in one transaction or a few; 0: the host chooses */
+    uint32_t batch;   /* rows of a page, see above; 0: the host chooses */
     uint32_t workers; /* 0 or 1: one; more: see below */
     uint32_t flags;   /* enum mig_transform_flags */
 };
