@@ -133,7 +133,7 @@ start "locked by another program"
 migration 1_a "CREATE TABLE a (x);" "DROP TABLE a;"
 sqlite3 app.db "CREATE TABLE other (x);"
 mkfifo hold
-sqlite3 app.db <hold >/dev/null 2>&1 &
+sqlite3 -cmd ".timeout 60000" app.db <hold >/dev/null 2>&1 &
 exec 9>hold
 echo "BEGIN EXCLUSIVE;" >&9
 while sqlite3 app.db "BEGIN IMMEDIATE; ROLLBACK;" 2>/dev/null; do
