@@ -46,7 +46,13 @@ struct edge {
     char *parent;
     char *from;
     char *to; /* NULL: not known, so any column may be meant */
+    uint32_t child_hash;
+    uint32_t parent_hash;
 };
+
+/* One bit for each hash of a name, cut short: a set that may hold more than was
+ * put in, and answers without looking at the edges. */
+enum { NAMED_BITS = 1 << 16 };
 
 /* A write that a statement will do, as the authorizer saw it. */
 enum touch_kind { TOUCH_INSERT, TOUCH_UPDATE, TOUCH_DELETE, TOUCH_CREATE, TOUCH_ALTER, TOUCH_DROP };
@@ -66,6 +72,7 @@ struct touches {
 /* The violations of one child table, as sorted hashes. */
 struct checked {
     char *table;
+    uint32_t name_hash;
     uint64_t *hashes;
     size_t count;
     size_t room;
@@ -82,6 +89,7 @@ struct foreign {
     uint64_t serial; /* grows with every transaction and every change of the edges */
     int64_t data_version;
     sqlite3_stmt *read_version;
+    uint64_t named[NAMED_BITS / 64]; /* children and parents of the edges */
     struct edge *edges;
     size_t edge_count;
     size_t edge_room;
@@ -199,11 +207,16 @@ void touches_clear(struct touches *touches);
 void foreign_note(struct mig_conn *conn, enum touch_kind kind, const char *table,
                   const char *column);
 void edges_clear(struct foreign *foreign);
+/* Of a table's name, in any case. */
+uint32_t edges_hash(const char *table);
+/* False when no edge begins or ends at the table with this hash. */
+bool edges_touch(const struct foreign *foreign, uint32_t hash);
 /* Forgets what another connection's commit made stale. */
 mig_status edges_compare(struct mig_conn *conn, struct mig_err *err);
 mig_status edges_ensure(struct mig_conn *conn, struct mig_err *err);
 /* After `table` was made or dropped. */
-mig_status edges_renew(struct mig_conn *conn, const char *table, struct mig_err *err);
+mig_status edges_made(struct mig_conn *conn, const char *table, struct mig_err *err);
+void edges_dropped(struct foreign *foreign, const char *table);
 /* Room for one more item of a growing array; NULL when there is no memory. */
 void *array_grow(void *items, size_t count, size_t *room, size_t size);
 

@@ -10,16 +10,18 @@
 
 #include <strings.h>
 
-static const char edges_of_all[] =
-    "SELECT m.name, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT p.name FROM "
-    "pragma_table_info(f.\"table\", 'main') AS p WHERE p.pk = f.seq + 1)) "
-    "FROM main.sqlite_schema AS m JOIN pragma_foreign_key_list(m.name, 'main') AS f "
-    "WHERE m.type = 'table'";
+/* Both queries answer the same columns, but for the first. */
+enum { EDGE_CHILD, EDGE_PLACE, EDGE_PARENT, EDGE_FROM, EDGE_TO };
 
-static const char edges_of_one[] =
-    "SELECT ?1, f.\"table\", f.\"from\", coalesce(f.\"to\", (SELECT p.name FROM "
-    "pragma_table_info(f.\"table\", 'main') AS p WHERE p.pk = f.seq + 1)) "
-    "FROM pragma_foreign_key_list(?1, 'main') AS f";
+static const char edges_of_all[] =
+    "SELECT m.name, f.seq, f.\"table\", f.\"from\", f.\"to\" FROM main.sqlite_schema AS m "
+    "JOIN pragma_foreign_key_list(m.name, 'main') AS f WHERE m.type = 'table'";
+
+static const char edges_of_one[] = "PRAGMA main.foreign_key_list(\"%w\")";
+
+/* What a foreign key without columns of the parent refers to. */
+static const char column_of_key[] =
+    "SELECT name FROM pragma_table_info(?1, 'main') WHERE pk = ?2 + 1";
 
 /* Room for one more item of a growing array; NULL when there is no memory. */
 void *array_grow(void *items, size_t count, size_t *room, size_t size)
@@ -51,16 +53,44 @@ void touches_clear(struct touches *touches)
     touches->count = 0;
 }
 
+uint32_t edges_hash(const char *table)
+{
+    uint32_t hash = 0x811c9dc5U;
+
+    for (; *table; table++) {
+        unsigned char c = (unsigned char)*table;
+
+        hash = (hash ^ (c >= 'A' && c <= 'Z' ? c + 32U : c)) * 0x01000193U;
+    }
+    return hash ^ hash >> 16;
+}
+
+bool edges_touch(const struct foreign *foreign, uint32_t hash)
+{
+    return foreign->named[hash % NAMED_BITS / 64] >> hash % 64 & 1;
+}
+
+static void name_add(struct foreign *foreign, uint32_t hash)
+{
+    foreign->named[hash % NAMED_BITS / 64] |= UINT64_C(1) << hash % 64;
+}
+
+static void edge_clear(struct edge *edge)
+{
+    free(edge->child);
+    free(edge->parent);
+    free(edge->from);
+    free(edge->to);
+}
+
 void edges_clear(struct foreign *foreign)
 {
     size_t i;
 
-    for (i = 0; i < foreign->edge_count; i++) {
-        free(foreign->edges[i].child);
-        free(foreign->edges[i].parent);
-        free(foreign->edges[i].from);
-        free(foreign->edges[i].to);
-    }
+    for (i = 0; i < foreign->edge_count; i++)
+        edge_clear(&foreign->edges[i]);
+    if (foreign->edge_count)
+        memset(foreign->named, 0, sizeof foreign->named);
     foreign->edge_count = 0;
     foreign->known = false;
     foreign->serial++;
@@ -77,7 +107,8 @@ void foreign_note(struct mig_conn *conn, enum touch_kind kind, const char *table
 
     if (!table || strncasecmp(table, "sqlite_", 7) == 0)
         return;
-    if (foreign->brief && foreign->known && !foreign->edge_count && !schema)
+    if (foreign->brief && foreign->known && !schema &&
+        (!foreign->edge_count || (foreign->watching && !edges_touch(foreign, edges_hash(table)))))
         return;
     grown = (struct touch *)array_grow(foreign->noted.items, foreign->noted.count,
                                        &foreign->noted.room, sizeof *grown);
@@ -94,8 +125,30 @@ void foreign_note(struct mig_conn *conn, enum touch_kind kind, const char *table
     foreign->everything = true;
 }
 
-static mig_status edge_add(struct foreign *foreign, sqlite3_stmt *row, struct mig_err *err)
+/* The column of the parent's key at the edge's place; NULL when there is none. */
+static mig_status key_column(struct mig_conn *conn, sqlite3_stmt *row, sqlite3_stmt **query,
+                             char **out, struct mig_err *err)
 {
+    int rc = SQLITE_OK;
+
+    if (!*query)
+        rc = sqlite3_prepare_v2(conn->db, column_of_key, -1, query, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_value(*query, 1, sqlite3_column_value(row, EDGE_PARENT));
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int(*query, 2, sqlite3_column_int(row, EDGE_PLACE));
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(*query);
+    if (rc == SQLITE_ROW)
+        *out = copy_text((const char *)sqlite3_column_text(*query, 0));
+    sqlite3_reset(*query);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? MIG_OK : fault_report(conn, rc, err);
+}
+
+static mig_status edge_add(struct mig_conn *conn, sqlite3_stmt *row, const char *child,
+                           sqlite3_stmt **query, struct mig_err *err)
+{
+    struct foreign *foreign = &conn->foreign;
     struct edge *grown = (struct edge *)array_grow(foreign->edges, foreign->edge_count,
                                                    &foreign->edge_room, sizeof *grown);
     struct edge *edge;
@@ -105,52 +158,74 @@ static mig_status edge_add(struct foreign *foreign, sqlite3_stmt *row, struct mi
         return fault_nomem(err);
     foreign->edges = grown;
     edge = &grown[foreign->edge_count++];
-    edge->child = copy_text((const char *)sqlite3_column_text(row, 0));
-    edge->parent = copy_text((const char *)sqlite3_column_text(row, 1));
-    edge->from = copy_text((const char *)sqlite3_column_text(row, 2));
-    edge->to = copy_text((const char *)sqlite3_column_text(row, 3));
-    return edge->child && edge->parent && edge->from ? MIG_OK : fault_nomem(err);
+    *edge = (struct edge){
+        .child = copy_text(child ? child : (const char *)sqlite3_column_text(row, EDGE_CHILD)),
+        .parent = copy_text((const char *)sqlite3_column_text(row, EDGE_PARENT)),
+        .from = copy_text((const char *)sqlite3_column_text(row, EDGE_FROM)),
+        .to = copy_text((const char *)sqlite3_column_text(row, EDGE_TO)),
+    };
+    if (!edge->child || !edge->parent || !edge->from)
+        return fault_nomem(err);
+    edge->child_hash = edges_hash(edge->child);
+    edge->parent_hash = edges_hash(edge->parent);
+    name_add(foreign, edge->child_hash);
+    name_add(foreign, edge->parent_hash);
+    return edge->to ? MIG_OK : key_column(conn, row, query, &edge->to, err);
+}
+
+static int edges_prepare(struct mig_conn *conn, const char *table, sqlite3_stmt **out)
+{
+    char *sql = table ? sqlite3_mprintf(edges_of_one, table) : NULL;
+    int rc = SQLITE_NOMEM;
+
+    if (!table || sql)
+        rc = sqlite3_prepare_v2(conn->db, sql ? sql : edges_of_all, -1, out, NULL);
+    sqlite3_free(sql);
+    return rc;
 }
 
 /* Adds the edges of `table`, or of every table when it is NULL. */
 static mig_status edges_read(struct mig_conn *conn, const char *table, struct mig_err *err)
 {
+    AUTO(stmt) sqlite3_stmt *query = NULL;
     AUTO(stmt) sqlite3_stmt *stmt = NULL;
     mig_status status = MIG_OK;
     int rc;
 
     conn->in_driver = true;
-    rc = sqlite3_prepare_v2(conn->db, table ? edges_of_one : edges_of_all, -1, &stmt, NULL);
-    if (rc == SQLITE_OK && table)
-        rc = sqlite3_bind_text(stmt, 1, table, -1, SQLITE_STATIC);
+    rc = edges_prepare(conn, table, &stmt);
     if (rc == SQLITE_OK)
         while (status == MIG_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
-            status = edge_add(&conn->foreign, stmt, err);
+            status = edge_add(conn, stmt, table, &query, err);
     conn->in_driver = false;
     if (status == MIG_OK && rc != SQLITE_DONE)
         status = fault_report(conn, rc, err);
     return status;
 }
 
-/* After `table` was made or dropped: its edges alone are read again. */
-mig_status edges_renew(struct mig_conn *conn, const char *table, struct mig_err *err)
+void edges_dropped(struct foreign *foreign, const char *table)
 {
-    struct foreign *foreign = &conn->foreign;
+    uint32_t hash = edges_hash(table);
     size_t i = 0;
 
+    if (!edges_touch(foreign, hash))
+        return;
     while (i < foreign->edge_count) {
         struct edge *edge = &foreign->edges[i];
 
-        if (strcasecmp(edge->child, table) != 0) {
+        if (edge->child_hash != hash || strcasecmp(edge->child, table) != 0) {
             i++;
             continue;
         }
-        free(edge->child);
-        free(edge->parent);
-        free(edge->from);
-        free(edge->to);
+        edge_clear(edge);
         *edge = foreign->edges[--foreign->edge_count];
+        foreign->serial++;
     }
+}
+
+mig_status edges_made(struct mig_conn *conn, const char *table, struct mig_err *err)
+{
+    edges_dropped(&conn->foreign, table);
     return edges_read(conn, table, err);
 }
 

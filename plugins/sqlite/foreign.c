@@ -224,19 +224,21 @@ static mig_status check_table(struct mig_conn *conn, const char *table, struct r
 /* The record of `table`; a new one begins empty. */
 static struct checked *table_find(struct foreign *foreign, const char *table, bool *made)
 {
+    uint32_t hash = edges_hash(table);
     struct checked *grown;
     size_t i;
 
     *made = false;
     for (i = 0; i < foreign->table_count; i++)
-        if (strcasecmp(foreign->tables[i].table, table) == 0)
+        if (foreign->tables[i].name_hash == hash &&
+            strcasecmp(foreign->tables[i].table, table) == 0)
             return &foreign->tables[i];
     grown = (struct checked *)array_grow(foreign->tables, foreign->table_count,
                                          &foreign->table_room, sizeof *grown);
     if (!grown)
         return NULL;
     foreign->tables = grown;
-    grown[foreign->table_count] = (struct checked){.table = strdup(table)};
+    grown[foreign->table_count] = (struct checked){.table = strdup(table), .name_hash = hash};
     if (!grown[foreign->table_count].table)
         return NULL;
     *made = true;
@@ -271,11 +273,13 @@ static bool same_column(const char *touched, const char *column)
            strcasecmp(touched, "ROWID") == 0;
 }
 
-/* Whether the write can leave a row of the edge's child without a parent. */
-static bool edge_threatened(const struct edge *edge, const struct touch *touch, bool replaces)
+/* Whether the write to the table with this hash can leave a row of the edge's
+ * child without a parent. */
+static bool edge_threatened(const struct edge *edge, const struct touch *touch, uint32_t hash,
+                            bool replaces)
 {
-    bool child = strcasecmp(edge->child, touch->table) == 0;
-    bool parent = strcasecmp(edge->parent, touch->table) == 0;
+    bool child = edge->child_hash == hash && strcasecmp(edge->child, touch->table) == 0;
+    bool parent = edge->parent_hash == hash && strcasecmp(edge->parent, touch->table) == 0;
 
     switch (touch->kind) {
     case TOUCH_INSERT: return child || (parent && replaces);
@@ -284,7 +288,7 @@ static bool edge_threatened(const struct edge *edge, const struct touch *touch, 
                (parent && (replaces || same_column(touch->column, edge->to)));
     case TOUCH_DELETE:
     case TOUCH_DROP: return parent;
-    case TOUCH_ALTER: return child;
+    case TOUCH_ALTER: /* but for a new column that refers, and for renames */
     case TOUCH_CREATE: break;
     }
     return false;
@@ -306,6 +310,23 @@ static bool renames(const struct touches *touches, const char *sql)
     return has_kind(touches, TOUCH_ALTER) && strcasestr(sql, "rename");
 }
 
+/* Watches the children that one write threatens, or all of them. */
+static mig_status watch_threatened(struct mig_conn *conn, const struct touch *touch, bool replaces,
+                                   bool all, struct mig_err *err)
+{
+    struct foreign *foreign = &conn->foreign;
+    uint32_t hash = edges_hash(touch->table);
+    mig_status status = MIG_OK;
+    size_t i;
+
+    if (!all && !edges_touch(foreign, hash))
+        return MIG_OK;
+    for (i = 0; status == MIG_OK && i < foreign->edge_count; i++)
+        if (all || edge_threatened(&foreign->edges[i], touch, hash, replaces))
+            status = table_watch(conn, foreign->edges[i].child, err);
+    return status;
+}
+
 mig_status foreign_before(struct mig_conn *conn, const struct touches *touches, const char *sql,
                           struct mig_err *err)
 {
@@ -315,7 +336,6 @@ mig_status foreign_before(struct mig_conn *conn, const struct touches *touches, 
     bool refers;
     bool all;
     size_t i;
-    size_t j;
 
     if (!touches->count)
         return MIG_OK;
@@ -334,37 +354,43 @@ mig_status foreign_before(struct mig_conn *conn, const struct touches *touches, 
     for (i = 0; status == MIG_OK && i < touches->count; i++) {
         if (refers && touches->items[i].kind == TOUCH_ALTER)
             status = table_watch(conn, touches->items[i].table, err);
-        for (j = 0; status == MIG_OK && j < foreign->edge_count; j++)
-            if (all || edge_threatened(&foreign->edges[j], &touches->items[i], replaces))
-                status = table_watch(conn, foreign->edges[j].child, err);
+        if (status == MIG_OK)
+            status = watch_threatened(conn, &touches->items[i], replaces, all, err);
     }
     conn->in_driver = false;
     return status;
 }
 
+/* What a change of the schema makes of the edges. A rename moves those of other
+ * tables too; what else ALTER TABLE can do concerns the table's own. */
+static mig_status edges_follow(struct mig_conn *conn, const struct touch *touch, const char *sql,
+                               struct mig_err *err)
+{
+    bool refers = strcasestr(sql, "references") != NULL;
+
+    switch (touch->kind) {
+    case TOUCH_ALTER:
+        if (strcasestr(sql, "rename")) {
+            edges_clear(&conn->foreign);
+            return MIG_OK;
+        }
+        refers |= edges_touch(&conn->foreign, edges_hash(touch->table));
+        return refers ? edges_made(conn, touch->table, err) : MIG_OK;
+    case TOUCH_CREATE: return refers ? edges_made(conn, touch->table, err) : MIG_OK;
+    case TOUCH_DROP: edges_dropped(&conn->foreign, touch->table); return MIG_OK;
+    default: return MIG_OK;
+    }
+}
+
 mig_status foreign_after(struct mig_conn *conn, const struct touches *touches, const char *sql,
                          struct mig_err *err)
 {
-    struct foreign *foreign = &conn->foreign;
-    bool refers;
+    mig_status status = MIG_OK;
     size_t i;
 
-    if (!touches->count || !foreign->known)
-        return MIG_OK;
-    refers = foreign->edge_count || strcasestr(sql, "references");
-    for (i = 0; refers && i < touches->count; i++) {
-        const struct touch *touch = &touches->items[i];
-        mig_status status = MIG_OK;
-
-        if (touch->kind == TOUCH_ALTER)
-            edges_clear(foreign);
-        else if ((touch->kind == TOUCH_CREATE && strcasestr(sql, "references")) ||
-                 touch->kind == TOUCH_DROP)
-            status = edges_renew(conn, touch->table, err);
-        if (status != MIG_OK || !foreign->known)
-            return status;
-    }
-    return MIG_OK;
+    for (i = 0; status == MIG_OK && conn->foreign.known && i < touches->count; i++)
+        status = edges_follow(conn, &touches->items[i], sql, err);
+    return status;
 }
 
 void foreign_watch_all(struct mig_conn *conn)
@@ -408,7 +434,7 @@ static mig_status watch_everything(struct mig_conn *conn, struct mig_err *err)
 static mig_status recheck(struct mig_conn *conn, struct checked *checked, struct report *report,
                           struct mig_err *err)
 {
-    struct checked now = {.table = checked->table};
+    struct checked now = {.table = checked->table, .name_hash = checked->name_hash};
     mig_status status;
 
     report->before = checked;
