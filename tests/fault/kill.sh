@@ -44,6 +44,7 @@ check_whole()
 finish()
 {
     up up || fail "$engine: the next up ended with $?"
+    [[ ! -e ${url#sqlite:}-journal ]] || fail "$engine: a rollback journal is left"
     check_whole "$1"
     expect "$engine: every step once" \
         "$(ask 'SELECT COUNT(*), COUNT(DISTINCT number) FROM runs')" "$MIGRATIONS|$MIGRATIONS"
