@@ -8,6 +8,7 @@
 
 #include "db_sql.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 
 void transform_key_clear(struct transform_key *key)
@@ -70,40 +71,71 @@ static bool bytes_read(struct arena *arena, const char *hex, size_t len, struct 
     return true;
 }
 
+/* Only as it is written: strtoll() would skip blanks, and stop before what is no number. */
+static bool int_read(const char *text, size_t len, struct mig_value *out)
+{
+    char written[24];
+
+    out->as.int64 = strtoll(text, NULL, 10);
+    snprintf(written, sizeof written, "%" PRId64, out->as.int64);
+    return strlen(written) == len && memcmp(written, text, len) == 0;
+}
+
+/* Not every C library writes the same number with the same digits. */
+static bool real_read(const char *text, size_t len, struct mig_value *out)
+{
+    char *end = NULL;
+
+    out->as.real = strtod(text, &end);
+    return len > 0 && !isspace((unsigned char)*text) && end == text + len;
+}
+
 static bool value_read(struct arena *arena, const char *line, size_t len, struct mig_value *out)
 {
-    switch (line[0]) {
-    case 'i':
-        *out = (struct mig_value){.type = MIG_INT64, .as.int64 = strtoll(line + 1, NULL, 10)};
-        return true;
-    case 'd':
-        *out = (struct mig_value){.type = MIG_DOUBLE, .as.real = strtod(line + 1, NULL)};
-        return true;
-    case 't':
-    case 'b':
-        *out = (struct mig_value){.type = line[0] == 't' ? MIG_TEXT : MIG_BLOB};
-        return bytes_read(arena, line + 1, len - 1, out);
-    default: return false;
+    static const struct {
+        char letter;
+        enum mig_type type;
+    } letters[] = {{'i', MIG_INT64}, {'d', MIG_DOUBLE}, {'t', MIG_TEXT}, {'b', MIG_BLOB}};
+
+    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
+        if (letters[i].letter != line[0])
+            continue;
+        *out = (struct mig_value){.type = letters[i].type};
+        return out->type == MIG_INT64    ? int_read(line + 1, len - 1, out)
+               : out->type == MIG_DOUBLE ? real_read(line + 1, len - 1, out)
+                                         : bytes_read(arena, line + 1, len - 1, out);
     }
+    return false;
+}
+
+bool transform_key_scan(struct transform_key *key, size_t count, const char **text)
+{
+    const char *at = *text;
+
+    transform_key_clear(key);
+    if (!*at)
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strcspn(at, "\n");
+
+        if (len == 0 || at[len] != '\n' || !value_read(&key->texts, at, len, &key->values[i])) {
+            transform_key_clear(key);
+            return false;
+        }
+        at += len + 1;
+    }
+    key->count = count;
+    key->set = count > 0;
+    *text = at;
+    return true;
 }
 
 bool transform_key_read(struct transform_key *key, size_t count, const char *text)
 {
-    transform_key_clear(key);
-    if (!text || !*text)
+    if (transform_key_scan(key, count, &text) && !*text)
         return true;
-    for (size_t i = 0; i < count; i++) {
-        size_t len = strcspn(text, "\n");
-
-        if (len == 0 || text[len] != '\n' || !value_read(&key->texts, text, len, &key->values[i])) {
-            transform_key_clear(key);
-            return false;
-        }
-        text += len + 1;
-    }
-    key->count = count;
-    key->set = true;
-    return true;
+    transform_key_clear(key);
+    return false;
 }
 
 void transform_key_say(const struct names *names, const struct mig_value *values, struct buf *out)

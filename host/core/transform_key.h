@@ -27,6 +27,8 @@ mig_status transform_key_set(struct transform_key *key, const struct mig_value *
 void transform_key_write(const struct transform_key *key, struct buf *out);
 /* The way back, for a key of `count` columns; "" unsets it. False: it is no such text. */
 bool transform_key_read(struct transform_key *key, size_t count, const char *text);
+/* The same of the front of a text, which then begins behind the key. */
+bool transform_key_scan(struct transform_key *key, size_t count, const char **text);
 
 /* "n" = 7, "s" = 'seven': for messages. Appends. */
 void transform_key_say(const struct names *names, const struct mig_value *values, struct buf *out);

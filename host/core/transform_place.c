@@ -6,6 +6,8 @@
  */
 #include "transform_place.h"
 
+#include "text.h"
+
 /* FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
 #define FNV_BASIS 2166136261u
 #define FNV_PRIME 16777619u
@@ -26,33 +28,25 @@ void transform_place_write(const struct transform_place *place, struct buf *out)
     transform_key_write(&place->end, out);
 }
 
-/* Past the lines of the key at the front of a text. */
-static const char *behind_key(const char *text, size_t count)
-{
-    for (size_t i = 0; i < count && *text && *text != '+'; i++) {
-        text += strcspn(text, "\n");
-        text += *text == '\n';
-    }
-    return text;
-}
-
 static bool turns_read(struct transform_place *place, size_t count, const char *line)
 {
-    int len = 0;
+    char written[TEXT_SHORT];
 
-    return sscanf(line, "+%2u/%2u%n", &place->turn, &place->turns, &len) == 2 &&
-           line[len] == '\n' && place->turn > 0 && place->turn < place->turns &&
-           place->turns <= TRANSFORM_TURNS_MAX &&
-           transform_key_read(&place->end, count, line + len + 1) && place->end.set;
+    if (sscanf(line, "+%2u/%2u", &place->turn, &place->turns) != 2)
+        return false;
+    snprintf(written, sizeof written, "+%u/%u\n", place->turn, place->turns);
+    return strncmp(line, written, strlen(written)) == 0 && place->turn > 0 &&
+           place->turn < place->turns && place->turns <= TRANSFORM_TURNS_MAX &&
+           transform_key_read(&place->end, count, line + strlen(written)) && place->end.set;
 }
 
 bool transform_place_read(struct transform_place *place, size_t count, const char *text)
 {
-    const char *turns = behind_key(text ? text : "", count);
+    const char *at = text ? text : "";
 
     transform_place_clear(place);
-    if ((turns == text || transform_key_read(&place->last, count, text)) &&
-        (*turns != '+' || turns_read(place, count, turns)))
+    if ((*at == '+' || transform_key_scan(&place->last, count, &at)) &&
+        (!*at || turns_read(place, count, at)))
         return true;
     transform_place_clear(place);
     return false;

@@ -70,6 +70,11 @@ Test(transform_turns, a_text_that_is_no_place_is_refused)
         "+1/4i9\n",        "i5\n+1/4\nx9\n",
         "i5\n+-1/4\ni9\n", "+",
         "+1/\ni9\n",       "i5",
+        "i5x\n",           "i 5\n",
+        "i\n5\n",          "i5\ni6\n",
+        "i05\n",           "d1 \n",
+        "d\n1\n",          "i9223372036854775808\n",
+        "i5\n+01/4\ni9\n", "i5\n+1/4\ni9\ni10\n",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
