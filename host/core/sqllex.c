@@ -680,6 +680,8 @@ static enum sqllex_event step_sign(struct sqllex *lex, const struct input *in, s
     }
     for (at = pos + 1; at < in->len && is_digit(in->data[at]);)
         at++;
+    if (at == in->len && !in->final)
+        return more(lex, pos);
     lex->floor = at;
     see(lex, KW_OTHER);
     return go(lex, SQLLEX_CODE, at);

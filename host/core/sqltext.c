@@ -556,7 +556,7 @@ size_t sqltext_statement_offset(const char *text, size_t len, uint32_t lexis, si
     struct sqllex lex;
     enum sqllex_event event;
 
-    sqllex_init(&lex, lexis, bom_len(text, len));
+    sqllex_init(&lex, lexis, 0);
     while ((event = sqllex_next(&lex, text, len, true)) != SQLLEX_END && event != SQLLEX_OPEN)
         if (event == SQLLEX_STATEMENT && index-- == 0)
             return lex.start;

@@ -207,6 +207,14 @@ Test(sqltext, a_statement_in_a_text_is_found_by_its_number)
     cr_assert_eq(sqltext_statement_offset(text, len, LEX_SQLITE, 3), len);
 }
 
+Test(sqltext, a_statement_may_begin_with_what_a_file_may_begin_with)
+{
+    const char *text = "\xEF\xBB\xBFx 1; SELECT 2"; /* U+FEFF, here of a name */
+
+    cr_assert_eq(sqltext_statement_offset(text, strlen(text), LEX_SQLITE, 0), 0);
+    cr_assert_eq(sqltext_statement_offset(text, strlen(text), LEX_SQLITE, 1), 8);
+}
+
 /* ---- kinds ------------------------------------------------------------- */
 
 static enum sql_class class_of(const char *text, uint32_t lexis)
