@@ -116,6 +116,10 @@ static void parse_module(struct bundle_name *out, const char *name, size_t len)
     const char *why;
 
     take_id(out, name + sizeof MODULE_PREFIX - 1);
+    if (strcmp(name + len - (sizeof MODULE_SUFFIX - 1), MODULE_SUFFIX) != 0) {
+        set_why(out, BUNDLE_NAME_NEAR, "does not end in lower case");
+        return;
+    }
     if (out->digit_count != len - (sizeof MODULE_PREFIX - 1) - (sizeof MODULE_SUFFIX - 1)) {
         set_why(out, BUNDLE_NAME_NEAR, "is not named libmig_<id>.so");
         return;

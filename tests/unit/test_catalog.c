@@ -189,6 +189,7 @@ Test(catalog, near_misses_are_warned_about)
     assert_warns(folder_of("1_a.up.sql", "20240126_x.sql"), "1 up=1_a.up.sql", "20240126_x.sql");
     assert_warns(folder_of("1_a.UP.sql"), "", "lower case");
     assert_warns(folder_of("1_a.up.SQL"), "", "lower case");
+    assert_warns(folder_of("libmig_1.SO"), "", "lower case");
     assert_warns(folder_of("libmig_x.so"), "", "libmig_<id>.so");
     assert_warns(folder_of("20240126_x.so"), "", "libmig_<id>.so");
     assert_warns(folder_of("1_add.v2.up.sql"), "", "\"v2\"");
