@@ -7,6 +7,8 @@
  */
 #include "pg.h"
 
+#include <ctype.h>
+
 const char *address_words(const char *url)
 {
     static const char *const schemes[] = {"postgres:", "postgresql:"};
@@ -47,40 +49,78 @@ void address_secret(struct secrets *secrets, const char *text, const char *user,
         secrets_add(secrets, text, strlen(text));
 }
 
-/* The password as it stands in the URL, percent signs and all. One with
- * characters in it that should have been escaped lets libpq take its parts for
- * a host, a port or a database, so they are secrets as well. */
-static void note_raw_password(struct secrets *secrets, const char *conninfo, const char *user,
-                              const char *database)
+static int hex_digit(char c)
 {
-    const char *start = strstr(conninfo, "://"), *end, *query, *part;
+    return c >= '0' && c <= '9' ? c - '0' : isxdigit((unsigned char)c) ? (c | 32) - 'a' + 10 : -1;
+}
 
-    if (!start)
-        return;
-    query = strchr(start, '?');
-    end = query ? memrchr(start, '@', (size_t)(query - start)) : NULL;
-    end = end ? end : strrchr(start, '@');
-    start = end ? memchr(start + 3, ':', (size_t)(end - start - 3)) : NULL;
-    if (!start || is_public(start + 1, (size_t)(end - start - 1), user, database))
-        return;
-    start++;
-    secrets_add(secrets, start, (size_t)(end - start));
-    for (part = start; part < end; part = start + 1) {
-        for (start = part; start < end && !strchr("@/:?#", *start);)
-            start++;
-        secrets_add(secrets, part, (size_t)(start - part));
+/* As libpq takes it: without percent signs. */
+static void put_decoded(struct text *out, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        int high = text[i] == '%' && i + 2 < len ? hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        char c = low >= 0 ? (char)(high * 16 + low) : text[i];
+
+        text_add(out, &c, 1);
+        i += low >= 0 ? 2 : 0;
     }
 }
 
-/* libpq quotes what it stumbled over: here it may be a piece of a password. */
+#define DELIMITERS "@/:?#,[]=&"
+
+static void note_parts(struct secrets *secrets, const char *text)
+{
+    while (*text) {
+        size_t len = strcspn(text, DELIMITERS);
+
+        secrets_add(secrets, text, len);
+        text += len + (text[len] != '\0');
+    }
+}
+
+/* The password as it stands in the URL. One with characters in it that should
+ * have been escaped lets libpq take its parts for a host, a port, a database or
+ * a parameter, so they are secrets as well. `end` is the "@" behind it. */
+static void note_raw_password(struct secrets *secrets, const char *conninfo, const char *end,
+                              const char *user, const char *database)
+{
+    const char *start = strstr(conninfo, "://");
+    AUTO(text) struct text raw = {0};
+    AUTO(text) struct text decoded = {0};
+
+    start = start && end && start < end ? memchr(start + 3, ':', (size_t)(end - start - 3)) : NULL;
+    if (!start || is_public(start + 1, (size_t)(end - start - 1), user, database))
+        return;
+    text_add(&raw, start + 1, (size_t)(end - start - 1));
+    put_decoded(&decoded, start + 1, (size_t)(end - start - 1));
+    secrets_add(secrets, text_string(&raw), strlen(text_string(&raw)));
+    secrets_add(secrets, text_string(&decoded), strlen(text_string(&decoded)));
+    if (strpbrk(text_string(&raw), DELIMITERS)) {
+        note_parts(secrets, text_string(&raw));
+        note_parts(secrets, text_string(&decoded));
+    }
+}
+
+/* The "@" that ends the password: the last one, unless what stands behind a
+ * question mark is parameters. */
+static const char *password_end(const char *conninfo)
+{
+    const char *query = strchr(conninfo, '?');
+    bool parameters = query && strchr(query, '=');
+    const char *end = parameters ? memrchr(conninfo, '@', (size_t)(query - conninfo)) : NULL;
+
+    return end ? end : strrchr(conninfo, '@');
+}
+
+/* libpq quotes what it stumbled over: here it may be a piece of a password,
+ * which may hold quotes itself. */
 static void hide_quoted(char *line)
 {
-    char *open = strchr(line, '"'), *close;
+    char *open = strchr(line, '"'), *close = strrchr(line, '"');
 
-    while (open && (close = strchr(open + 1, '"'))) {
+    if (open && open < close)
         memset(open + 1, '*', (size_t)(close - open - 1));
-        open = strchr(close + 1, '"');
-    }
 }
 
 static bool is_conninfo(const char *text)
@@ -89,12 +129,29 @@ static bool is_conninfo(const char *text)
            !strncmp(text, "postgresql://", 13);
 }
 
+static mig_status unreadable(const char *conninfo, struct secrets *secrets, const char *reason,
+                             struct mig_err *err)
+{
+    AUTO(free) char *line = NULL;
+
+    /* Perhaps the question mark is of the password, too. */
+    note_raw_password(secrets, conninfo, strrchr(conninfo, '@'), NULL, NULL);
+    line = secrets_hide(secrets, reason ? reason : "out of memory");
+    if (!line)
+        return error_nomem(err);
+    line_fold(line);
+    if (strcasestr(conninfo, "password"))
+        hide_quoted(line);
+    return mig_err_set(err, MIG_E_USAGE, "the PostgreSQL address cannot be read: %s", line);
+}
+
 mig_status address_parse(const char *conninfo, struct secrets *secrets, PQconninfoOption **out,
                          struct mig_err *err)
 {
     PQconninfoOption *options = NULL;
     char *reason = NULL;
     const char *user, *database;
+    mig_status status = MIG_OK;
 
     *out = NULL;
     if (!is_conninfo(conninfo))
@@ -104,18 +161,11 @@ mig_status address_parse(const char *conninfo, struct secrets *secrets, PQconnin
     database = address_option(options, "dbname");
     address_secret(secrets, address_option(options, "password"), user, database);
     address_secret(secrets, address_option(options, "sslpassword"), user, database);
-    note_raw_password(secrets, conninfo, user, database);
-    *out = options;
+    note_raw_password(secrets, conninfo, password_end(conninfo), user, database);
     if (options)
-        return MIG_OK;
-    if (reason)
-        line_fold(reason);
-    if (reason && strcasestr(conninfo, "password"))
-        hide_quoted(reason);
-    mig_err_set(err, MIG_E_USAGE, "the PostgreSQL address cannot be read: %s",
-                reason ? reason : "out of memory");
-    if (err)
-        secrets_mask(secrets, err->message, sizeof err->message);
+        *out = options;
+    else
+        status = unreadable(conninfo, secrets, reason, err);
     PQfreemem(reason);
-    return MIG_E_USAGE;
+    return status;
 }

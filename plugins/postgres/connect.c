@@ -159,12 +159,13 @@ static void put_host(struct text *text, const char *host)
     text_format(text, "%s%s%s", version_6 ? "[" : "", host, version_6 ? "]" : "");
 }
 
-/* "postgres://user@host:port/dbname", a socket's folder as libpq takes it. */
-static char *describe_target(const PGconn *pg)
+/* "postgres://user@host:port/dbname", a socket's folder as libpq takes it;
+ * NULL: out of memory. */
+static char *describe_target(const PGconn *pg, const struct secrets *secrets)
 {
     const char *host = or_empty(PQhost(pg)), *port = or_empty(PQport(pg));
     bool local = *host == '/' || *host == '@';
-    struct text text = {0};
+    AUTO(text) struct text text = {0};
 
     text_format(&text, "postgres://%s@", or_empty(PQuser(pg)));
     if (!local)
@@ -173,7 +174,7 @@ static char *describe_target(const PGconn *pg)
                 or_empty(PQdb(pg)));
     if (local)
         text_format(&text, "?host=%s&port=%s", host, port);
-    return text.data;
+    return text.failed ? NULL : secrets_hide(secrets, text_string(&text));
 }
 
 struct refusal {
@@ -211,7 +212,7 @@ static void take_sqlstate(char *line, char *sqlstate)
 static mig_status refused(const struct attempt *attempt, const PGconn *pg, const char *target,
                           struct mig_err *err)
 {
-    AUTO(free) char *said = strdup(PQerrorMessage(pg));
+    AUTO(free) char *said = secrets_hide(attempt->secrets, PQerrorMessage(pg));
     const struct refusal *why = NULL;
     char sqlstate[6];
 
@@ -227,24 +228,20 @@ static mig_status refused(const struct attempt *attempt, const PGconn *pg, const
     mig_err_set(err, why ? why->status : MIG_E_UNREACHABLE, "cannot connect to %s: %.900s%s%s",
                 target, *said ? said : "the connection was closed", why ? "; " : "",
                 why ? why->advice : "");
-    if (err) {
+    if (err)
         memcpy(err->sqlstate, sqlstate, sizeof sqlstate);
-        secrets_mask(attempt->secrets, err->message, sizeof err->message);
-    }
     return why ? why->status : MIG_E_UNREACHABLE;
 }
 
 static mig_status unreachable(const struct attempt *attempt, const PGconn *pg, const char *reason,
                               struct mig_err *err)
 {
-    AUTO(free) char *target = describe_target(pg);
+    AUTO(free) char *target = describe_target(pg, attempt->secrets);
 
     if (!reason)
         return refused(attempt, pg, or_empty(target), err);
-    mig_err_set(err, MIG_E_UNREACHABLE, "cannot connect to %s: %s", or_empty(target), reason);
-    if (err)
-        secrets_mask(attempt->secrets, err->message, sizeof err->message);
-    return MIG_E_UNREACHABLE;
+    return mig_err_set(err, MIG_E_UNREACHABLE, "cannot connect to %s: %s", or_empty(target),
+                       reason);
 }
 
 static mig_status shake_hands(const struct attempt *attempt, PGconn *pg, struct mig_err *err)
@@ -386,15 +383,16 @@ static void hear_notice(void *arg, const PGresult *result)
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     AUTO(text) struct text text = {0};
+    AUTO(free) char *line = NULL;
 
     if (!conn->config.notice || !message)
         return;
     text_format(&text, "%s: %s", severity ? severity : "NOTICE", message);
-    if (text.failed)
+    line = text.failed ? NULL : secrets_hide(&conn->secrets, text_string(&text));
+    if (!line)
         return;
-    line_fold(text.data);
-    secrets_mask(&conn->secrets, text.data, text.room);
-    conn->config.notice(conn->config.arg, text.data);
+    line_fold(line);
+    conn->config.notice(conn->config.arg, line);
 }
 
 static mig_status settle_in(struct mig_conn *conn, int64_t deadline_ms, struct mig_err *err)
@@ -406,10 +404,9 @@ static mig_status settle_in(struct mig_conn *conn, int64_t deadline_ms, struct m
     PQsetErrorVerbosity(conn->pg, PQERRORS_DEFAULT);
     if (PQsetnonblocking(conn->pg, 1))
         return error_lost(conn, err);
-    conn->target = describe_target(conn->pg);
+    conn->target = describe_target(conn->pg, &conn->secrets);
     if (!conn->target)
         return error_nomem(err);
-    secrets_mask(&conn->secrets, conn->target, strlen(conn->target) + 1);
     status = session_begin(conn, left > SLICE_MS ? left : SLICE_MS, err);
     if (status == MIG_E_CONNECTION || status == MIG_E_SQL || status == MIG_E_TIMEOUT)
         status = MIG_E_UNREACHABLE;

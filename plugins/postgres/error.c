@@ -61,26 +61,34 @@ mig_status sqlstate_status(const char *sqlstate)
 
 void secrets_add(struct secrets *secrets, const char *text, size_t len)
 {
-    for (size_t i = 0; text && len && i < SECRETS_MAX; i++) {
-        char *known = secrets->texts[i];
+    char **grown, *copy;
+    size_t place = 0;
 
-        if (!known) {
-            secrets->texts[i] = strndup(text, len);
+    while (place < secrets->count && strlen(secrets->texts[place]) > len)
+        place++;
+    for (size_t i = place; i < secrets->count && strlen(secrets->texts[i]) == len; i++)
+        if (!memcmp(secrets->texts[i], text, len))
             return;
-        }
-        if (strlen(known) == len && !memcmp(known, text, len))
-            return;
+    copy = len ? strndup(text, len) : NULL;
+    grown = copy ? realloc(secrets->texts, (secrets->count + 1) * sizeof *grown) : NULL;
+    if (!grown) {
+        free(copy);
+        return;
     }
+    secrets->texts = grown;
+    memmove(grown + place + 1, grown + place, (secrets->count - place) * sizeof *grown);
+    grown[place] = copy;
+    secrets->count++;
 }
 
 void secrets_clear(struct secrets *secrets)
 {
-    for (size_t i = 0; i < SECRETS_MAX; i++) {
-        if (secrets->texts[i])
-            explicit_bzero(secrets->texts[i], strlen(secrets->texts[i]));
+    for (size_t i = 0; i < secrets->count; i++) {
+        explicit_bzero(secrets->texts[i], strlen(secrets->texts[i]));
         free(secrets->texts[i]);
-        secrets->texts[i] = NULL;
     }
+    free(secrets->texts);
+    *secrets = (struct secrets){0};
 }
 
 static bool stands_alone(const char *line, const char *at, size_t len)
@@ -112,8 +120,20 @@ static void mask_one(const char *secret, char *line, size_t size)
 
 void secrets_mask(const struct secrets *secrets, char *line, size_t size)
 {
-    for (size_t i = 0; i < SECRETS_MAX && secrets->texts[i]; i++)
+    for (size_t i = 0; i < secrets->count; i++)
         mask_one(secrets->texts[i], line, size);
+}
+
+char *secrets_hide(const struct secrets *secrets, const char *text)
+{
+    size_t size = strlen(text) * strlen(MASK) + 1; /* each byte may be a secret */
+    char *copy = malloc(size);
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, text, strlen(text) + 1);
+    secrets_mask(secrets, copy, size);
+    return copy;
 }
 
 mig_status error_nomem(struct mig_err *err)
@@ -123,7 +143,7 @@ mig_status error_nomem(struct mig_err *err)
 
 void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, size_t size)
 {
-    AUTO(free) char *line = strdup(PQerrorMessage(pg));
+    AUTO(free) char *line = secrets_hide(secrets, PQerrorMessage(pg));
 
     out[0] = '\0';
     if (!line)
@@ -131,7 +151,6 @@ void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, siz
     line_fold(line);
     line_cut(line, size);
     memcpy(out, line, strlen(line) + 1);
-    secrets_mask(secrets, out, size);
 }
 
 mig_status error_lost(struct mig_conn *conn, struct mig_err *err)
@@ -144,9 +163,10 @@ mig_status error_lost(struct mig_conn *conn, struct mig_err *err)
                        reason[0] ? reason : "the server closed it");
 }
 
-static void add_part(struct text *text, const char *before, const char *part, const char *after)
+static void add_part(struct text *text, const struct secrets *secrets, const char *before,
+                     const char *part, const char *after)
 {
-    AUTO(free) char *line = part ? strdup(part) : NULL;
+    AUTO(free) char *line = part ? secrets_hide(secrets, part) : NULL;
 
     if (!line || !*line)
         return;
@@ -157,19 +177,20 @@ static void add_part(struct text *text, const char *before, const char *part, co
 static void compose(struct mig_conn *conn, const PGresult *result, const char *sqlstate,
                     struct text *text)
 {
+    const struct secrets *secrets = &conn->secrets;
     const struct sqlstate_row *row = sqlstate_find(sqlstate);
 
-    add_part(text, "", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), "");
+    add_part(text, secrets, "", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), "");
     if (!text->len)
-        add_part(text, "", PQresultErrorMessage(result), "");
-    add_part(text, ": ", PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL), "");
-    add_part(text, "; hint: ", PQresultErrorField(result, PG_DIAG_MESSAGE_HINT), "");
-    add_part(text, "; in: ", PQresultErrorField(result, PG_DIAG_CONTEXT), "");
+        add_part(text, secrets, "", PQresultErrorMessage(result), "");
+    add_part(text, secrets, ": ", PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL), "");
+    add_part(text, secrets, "; hint: ", PQresultErrorField(result, PG_DIAG_MESSAGE_HINT), "");
+    add_part(text, secrets, "; in: ", PQresultErrorField(result, PG_DIAG_CONTEXT), "");
     if (row && row->status == MIG_E_TIMEOUT)
-        add_part(text, "; it was waiting for ", watch_found(conn), "");
+        add_part(text, secrets, "; it was waiting for ", watch_found(conn), "");
     if (row && row->advice)
-        add_part(text, "; ", row->advice, "");
-    add_part(text, " (SQLSTATE ", *sqlstate ? sqlstate : NULL, ")");
+        add_part(text, secrets, "; ", row->advice, "");
+    add_part(text, secrets, " (SQLSTATE ", *sqlstate ? sqlstate : NULL, ")");
 }
 
 mig_status error_result(struct mig_conn *conn, const PGresult *result, struct mig_err *err)
@@ -196,7 +217,6 @@ mig_status error_result(struct mig_conn *conn, const PGresult *result, struct mi
         return status;
     mig_err_set(err, status, "%s", "");
     if (text.data) {
-        secrets_mask(&conn->secrets, text.data, text.room);
         line_cut(text.data, sizeof err->message);
         memcpy(err->message, text.data, strlen(text.data) + 1);
     }

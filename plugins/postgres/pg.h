@@ -13,9 +13,8 @@
 #include <libpq-fe.h>
 #include <mig/driver.h>
 
-#define SECRETS_MAX 16 /* texts that no message may show */
-#define XID_SIZE 24    /* a 64-bit transaction number in decimal */
-#define NAME_SIZE 64   /* NAMEDATALEN */
+#define XID_SIZE 24  /* a 64-bit transaction number in decimal */
+#define NAME_SIZE 64 /* NAMEDATALEN */
 
 /* Types that the driver reads or writes by itself (pg_type.dat). */
 enum oid {
@@ -36,9 +35,10 @@ struct statement;
 struct batch_plan;
 struct watch;
 
-/* What no message may show. */
+/* What no message may show, the longest first: one may be a part of another. */
 struct secrets {
-    char *texts[SECRETS_MAX];
+    char **texts;
+    size_t count;
 };
 
 struct mig_conn {
@@ -107,6 +107,9 @@ mig_status error_nomem(struct mig_err *err);
 void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, size_t size);
 void secrets_add(struct secrets *secrets, const char *text, size_t len);
 void secrets_mask(const struct secrets *secrets, char *line, size_t size);
+/* A masked copy, for a text that is still to be cut or folded: of a secret that
+ * was changed nothing would be found. NULL: out of memory. */
+char *secrets_hide(const struct secrets *secrets, const char *text);
 void secrets_clear(struct secrets *secrets);
 
 /* ---- wire.c: exchanges with deadlines ---- */

@@ -224,12 +224,17 @@ Test(postgres_open, tls_that_the_server_lacks_is_unreachable)
 Test(postgres_open, a_malformed_address_does_not_show_its_password)
 {
     static const char *const addresses[] = {
-        "postgres://u:pa%zzword@127.0.0.1/db",   "postgres://u:pass/word@127.0.0.1/db",
-        "postgres://u:pass/word@127.0.0.1/db",   "postgres://u:p@geheim@127.0.0.1:1/db",
-        "postgres://u:se:cret@127.0.0.1:1/db",   "host=127.0.0.1 password='geheim",
-        "postgres://u:geheim@127.0.0.1:port/db", "postgres://u:p?geheim@127.0.0.1:1/db"};
-    static const char *const secrets[] = {"zzword", "word",   "pass",   "geheim",
-                                          "cret",   "geheim", "geheim", "geheim"};
+        "postgres://u:pa%zzword@127.0.0.1/db", "postgres://u:pass/word@127.0.0.1/db",
+        "postgres://u:pass/word@127.0.0.1/db", "postgres://u:p@geheim@127.0.0.1:1/db",
+        "postgres://u:se:cret@127.0.0.1:1/db", "host=127.0.0.1 password='geheim",
+        "postgres://u:geheim@127.0.0.1:port/db", "postgres://u:p?geheim@127.0.0.1:1/db",
+        /* A part of one letter; folded blanks; a list; escaped and cut; quotes. */
+        "postgres://u:p@ge!p@127.0.0.1:1/db", "postgres://u:%zz  geheim@127.0.0.1/db",
+        "postgres://u:p@a,geheim@127.0.0.1/db", "postgres://u:%20geheim%2c/c@127.0.0.1/db",
+        "postgres://u:a@b?geheim@127.0.0.1/db", "host=127.0.0.1 password=a\"b c\"geheim"};
+    static const char *const secrets[] = {"zzword", "word",   "pass",   "geheim", "cret",
+                                          "geheim", "geheim", "geheim", "ge!",    "geheim",
+                                          "geheim", "geheim", "geheim", "geheim"};
 
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
         cr_assert_lt(open_with(addresses[i], 2000, 0, &conn), 0);
