@@ -54,8 +54,10 @@ static inline void *vec_grow(void *data, size_t *cap, size_t element)
     }                                                                         \
     __attribute__((unused)) AUTO_VALUE(name, struct name, name##_clear) struct name
 
-/* Runs the statement behind it for each element, `item` pointing at it. */
-#define VEC_EACH(type, item, vec) \
-    for (type *item = (vec)->data, *item##_end = item + (vec)->len; item != item##_end; item++)
+/* Runs the statement behind it for each element, `item` pointing at it. An empty
+ * one has no memory, and nothing may be added to NULL, not even 0. */
+#define VEC_EACH(type, item, vec)                                                       \
+    for (type *item = (vec)->data, *item##_end = (vec)->len ? item + (vec)->len : item; \
+         item != item##_end; item++)
 
 #endif
