@@ -361,14 +361,31 @@ static mig_status apply_here(struct run *run, const struct plan_step *step, size
 
 /* --- what the history says now ---------------------------------------------------------- */
 
+static bool lost(mig_status status)
+{
+    return status == MIG_E_CONNECTION || status == MIG_E_OUTCOME;
+}
+
 /* Reads the row again, on a new connection and under the lock, which waits an
  * orphaned session out. */
-static mig_status judge(struct run *run, const struct plan_step *step, enum verdict *out,
-                        struct mig_err *err)
+static mig_status judge_once(struct run *run, const struct plan_step *step, enum verdict *out,
+                             struct mig_err *err)
 {
     MIG_TRY(need_session(run, err));
     return verdict_read(run->session.history, step_number(step), step->direction,
                         run->result.run_id, out, err);
+}
+
+/* Looking can be repeated: a connection that breaks meanwhile is made again. */
+static mig_status judge(struct run *run, const struct plan_step *step, enum verdict *out,
+                        struct mig_err *err)
+{
+    mig_status status = judge_once(run, step, out, err);
+
+    if (!lost(status))
+        return status;
+    session_close(&run->session);
+    return judge_once(run, step, out, err);
 }
 
 /* The connection broke: what became of the migration? A server that cannot be
@@ -390,6 +407,13 @@ static mig_status reconcile(struct run *run, const struct plan_step *step, enum 
                       "and the server cannot be asked (%s): the migration was applied once or not "
                       "at all, the next run will find out",
                       again.message);
+}
+
+/* The history has been read since: the outcome is no longer unknown. */
+static void know_outcome(enum verdict verdict, struct mig_err *err)
+{
+    if (lost(err->status))
+        err->status = verdict == VERDICT_HALF ? MIG_E_PARTIAL : MIG_E_CONNECTION;
 }
 
 /* --- one step in a worker ------------------------------------------------------------------ */
@@ -459,16 +483,24 @@ static void log_death(struct run *run, const struct plan_step *step, int64_t beg
     session->driver->rollback(session->conn);
 }
 
+/* The worker came to its end behind its last commit: the history decides, and
+ * what became of the worker is told beside it. */
+static void warn_late(struct run *run, const struct plan_step *step, size_t index,
+                      struct mig_err *err)
+{
+    err_append(err, "yet its last transaction had been committed: it is done");
+    emit_step(run, step, index,
+              (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = err->message});
+    err_clear(err);
+}
+
 /* The worker failed or died: says what is left, as the history has it. */
-static mig_status explain_failure(struct run *run, const struct plan_step *step,
-                                  enum verdict verdict, const struct worker_end *end,
-                                  struct mig_err *err)
+static mig_status explain_failure(const struct plan_step *step, enum verdict verdict,
+                                  const struct worker_end *end, struct mig_err *err)
 {
     enum mig_mode mode = step->migration ? step->migration->mode : step->applied->mode;
 
-    (void)run;
-    if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED)
-        return err_append(err, "yet its transaction had been committed: it is done");
+    know_outcome(verdict, err);
     if (verdict == VERDICT_NOT_DONE)
         return end->reported
                    ? err->status
@@ -535,13 +567,16 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
         return MIG_OK;
     }
     if (judge(run, step, &verdict, &again) < 0) {
-        if (status == MIG_OK)
-            *err = again;
-        return err_append(err, "what became of migration %s could not be read afterwards: %s",
-                          step_id(step), again.message);
+        if (status < 0)
+            return err_append(err, "what became of migration %s could not be read afterwards: %s",
+                              step_id(step), again.message);
+        *err = again;
+        return err_wrap(err, "the worker reported success, which the history cannot confirm");
     }
-    if (status == MIG_OK && verdict != VERDICT_NOT_DONE && verdict != VERDICT_HALF) {
+    if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED) {
         *skipped = end.skipped || verdict == VERDICT_SKIPPED;
+        if (status < 0)
+            warn_late(run, step, index, err);
         return MIG_OK;
     }
     if (status == MIG_OK)
@@ -551,7 +586,7 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
                        step_id(step));
     if (!end.reported)
         log_death(run, step, began_wall_ms, clock_mono_ms() - began_ms, err);
-    return explain_failure(run, step, verdict, &end, err);
+    return explain_failure(step, verdict, &end, err);
 }
 
 /* A module in this process, for programs that chose so. */
@@ -597,11 +632,6 @@ static mig_status step_once(struct run *run, const struct plan_step *step, size_
     return apply_in_worker(run, step, index, skipped, err);
 }
 
-static bool lost(mig_status status)
-{
-    return status == MIG_E_CONNECTION || status == MIG_E_OUTCOME;
-}
-
 /* One step; where the connection was lost, the history decides. A connection
  * that was dead before anything began is simply made again, once. */
 static mig_status step_settled(struct run *run, const struct plan_step *step, size_t index,
@@ -620,6 +650,7 @@ static mig_status step_settled(struct run *run, const struct plan_step *step, si
     }
     if (!began)
         return step_once(run, step, index, skipped, &began, err);
+    know_outcome(verdict, err);
     return verdict == VERDICT_HALF
                ? err->status
                : err_append(err, "the history shows that nothing of this migration was applied");

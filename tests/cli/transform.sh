@@ -263,7 +263,7 @@ workers_stop_when_the_lock_is_lost()
     await '"pace":"paused"'
     ask "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())" >/dev/null
-    ended 3
+    ended 7
     says "the session that holds the lock" "run the command again to go on"
     mig up --set workers=3
     expect_code 0

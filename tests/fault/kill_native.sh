@@ -1,96 +1,115 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# kill -9 of the host, or of its worker, at random moments of a durable C
-# migration: the next `up` goes on, and in the end every row has its hash and
-# was written exactly once. kill_native.sh [KILLS].
+# A durable migration in C whose host, worker, both, or whose session on the
+# server end at random moments, again and again: what a run says of itself is
+# what the history says, the next `up` goes on, and in the end every row has its
+# hash, and every row and every step was written exactly once. Then the same
+# with several workers, of which each resume has another number.
+#   kill_native.sh [KILLS [ROWS]], or $MIGHOST_KILLS and $MIGHOST_ROWS
 set -euo pipefail
 # shellcheck source=tests/fault/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"
+# shellcheck source=tests/fault/mail.sh.inc
+. "$(dirname "$0")/mail.sh.inc"
 
-readonly KILLS=${1:-8}
-readonly ROWS=20000
-readonly MODULE=libmig_20240126130000.so
+readonly KILLS=${1:-${MIGHOST_KILLS:-25}}
+readonly ROWS=${2:-${MIGHOST_ROWS:-2000}}
+readonly BATCH=$((ROWS / 100 > 0 ? ROWS / 100 : 1)) # some hundred instants to be hit at
+readonly PAUSE_US=300                               # a row, so that there is time to hit it
 
-# The table that the module works on, and a count of the writes to each row.
-prepare()
+readonly OPEN="SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+    AND application_name = 'mighost' AND pid <> pg_backend_pid()"
+
+# The last moment of a kill, in ms from the start. A run that came to its end
+# shortens it, one that did not makes it longer: most kills hit, at any speed.
+span=400
+
+kill_sessions()
 {
-    fresh "$1"
-    "$MIGHOST_BIN" -d "$url" -m "$folder/bundle" -q up --to 20240126120000
-    if [[ $1 == sqlite ]]; then
-        ask "CREATE TRIGGER written AFTER UPDATE ON users BEGIN INSERT INTO writes VALUES (new.id); END"
-        ask "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $ROWS)
-            INSERT INTO users (id, email) SELECT i, 'user' || i || '@example.org' FROM n"
-    else
-        ask "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
-            'BEGIN INSERT INTO writes VALUES (new.id); RETURN new; END'"
-        ask "CREATE TRIGGER written AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION note()"
-        ask "INSERT INTO users (id, email)
-            SELECT i, 'user' || i || '@example.org' FROM generate_series(1, $ROWS) i"
-    fi
+    ask "SELECT count(pg_terminate_backend(pid)) FROM ($OPEN ORDER BY random() LIMIT $1) AS s" \
+        >/dev/null 2>&1 || true
 }
 
-state()
+# strike WHAT: ends it, if it is there.
+strike()
 {
-    ask "SELECT state FROM mighost_history WHERE id = 20240126130000"
+    local worker
+
+    worker=$(children "$host")
+    case $1 in
+    host) kill -9 "$host" 2>/dev/null || true ;;
+    worker) [[ -z $worker ]] || kill -9 $worker 2>/dev/null || true ;;
+    both) kill -9 $worker "$host" 2>/dev/null || true ;;
+    session) kill_sessions 1 ;;
+    sessions) kill_sessions 100 ;;
+    esac
 }
 
-# Starts `up` and kills it, or the worker under it, somewhere on its way.
+# A run that was not killed itself says how it ended, and the history agrees.
+check_word()
+{
+    local now
+
+    now=$(state)
+    case $code in
+    137) return ;;
+    0) [[ $now == applied ]] && return ;;
+    3 | 7) [[ $now != applied ]] && return ;;
+    esac
+    fail "$engine: $1 ended it with $code, and it is [$now]: $(tail -n 3 "$folder/run.err")"
+}
+
+# One run, cut somewhere. A kill counts when it kept the run from its end.
 cut_once()
 {
-    local host victim
+    local victim=${victims[RANDOM % ${#victims[@]}]}
+    local wait_ms=$((RANDOM % span))
 
-    "$MIGHOST_BIN" -d "$url" -m "$folder/bundle" --wait 60s -q up >"$folder/out" 2>&1 &
-    host=$!
-    sleep "0.$(printf '%03d' $((RANDOM % 250)))"
-    victim=$host
-    if ((RANDOM % 2)); then
-        victim=$(pgrep -P $host || echo $host)
+    begin run "${settings[@]}" --workers $((RANDOM % 4 + 1))
+    sleep "$(printf '%d.%03d' $((wait_ms / 1000)) $((wait_ms % 1000)))"
+    strike "$victim"
+    ended
+    check_word "$victim"
+    if ((code == 0)); then
+        span=$((span * 3 / 4 + 20))
+        return
     fi
-    if kill -9 $victim 2>/dev/null; then
-        kills=$((kills + 1))
-    fi
-    wait $host 2>/dev/null || true
+    kills=$((kills + 1))
+    span=$((span + span / 20))
 }
 
-check()
-{
-    local sample
-
-    expect "$1: rows, hashed, written" \
-        "$(ask "SELECT COUNT(*), COUNT(email_hash), (SELECT COUNT(*) FROM writes),
-            (SELECT COUNT(DISTINCT id) FROM writes) FROM users")" "$ROWS|$ROWS|$ROWS|$ROWS"
-    for sample in 1 999 1000 1001 $((RANDOM % ROWS + 1)) $ROWS; do
-        expect "$1: hash of $sample" "$(ask "SELECT email_hash FROM users WHERE id = $sample")" \
-            "$(printf 'user%d@example.org' "$sample" | sha256sum | cut -d' ' -f1)"
-    done
-}
-
+# torture WORKERS
 torture()
 {
-    local kills=0 rounds=0
+    local kills=0 rounds=0 passes=1
+    local settings=(--set "workers=$1" --set "batch=$BATCH" --set "pause_us=$PAUSE_US")
 
-    prepare "$1"
+    fill "$ROWS"
     while ((kills < KILLS && rounds < 10 * KILLS)); do
         rounds=$((rounds + 1))
         if [[ $(state) == applied ]]; then
-            check "$1"
-            prepare "$1"
+            check_all
+            fill "$ROWS"
+            passes=$((passes + 1))
         fi
         cut_once
     done
     ((kills >= KILLS)) || fail "only $kills kills met a running host"
-    "$MIGHOST_BIN" -d "$url" -m "$folder/bundle" --wait 60s -q up || fail "$1: the last up ended with $?"
-    check "$1"
-    echo "$1: $kills kills"
+    finish
+    check_all
+    echo "$engine, $1 workers: $kills kills in $rounds runs, $passes times $ROWS rows"
 }
 
-mkdir "$folder/bundle"
-cp "$MIGHOST_BUILD/migrations/$MODULE" "$folder/bundle/"
-chmod 755 "$folder/bundle" "$folder/bundle/$MODULE"
-printf 'CREATE TABLE users (id BIGINT PRIMARY KEY, email VARCHAR(255));\nCREATE TABLE writes (id BIGINT);\n' \
-    >"$folder/bundle/20240126120000_users.up.sql"
+announce
+make_bundle
 for engine in $(engines); do
-    torture "$engine"
+    victims=(host worker both)
+    fresh "$engine"
+    torture 1
+    if [[ $engine == postgres ]]; then
+        victims+=(session sessions)
+        torture 3
+    fi
 done
 echo "ok"
