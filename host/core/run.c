@@ -485,10 +485,11 @@ static void log_death(struct run *run, const struct plan_step *step, int64_t beg
 
 /* The worker came to its end behind its last commit: the history decides, and
  * what became of the worker is told beside it. */
-static void warn_late(struct run *run, const struct plan_step *step, size_t index,
+static void warn_late(struct run *run, const struct plan_step *step, size_t index, bool skipped,
                       struct mig_err *err)
 {
-    err_append(err, "yet its last transaction had been committed: it is done");
+    err_append(err, skipped ? "yet another host has done it meanwhile"
+                            : "yet its last transaction had been committed: it is done");
     emit_step(run, step, index,
               (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = err->message});
     err_clear(err);
@@ -576,7 +577,7 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
     if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED) {
         *skipped = end.skipped || verdict == VERDICT_SKIPPED;
         if (status < 0)
-            warn_late(run, step, index, err);
+            warn_late(run, step, index, *skipped, err);
         return MIG_OK;
     }
     if (status == MIG_OK)

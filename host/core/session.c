@@ -119,14 +119,11 @@ static mig_status ready(struct session *session, const struct session_config *co
     return exists ? MIG_OK : history_create(session->history, err);
 }
 
-mig_status session_open(struct session *session, const struct session_config *config,
-                        enum session_need need, struct mig_err *err)
+static mig_status open_once(struct session *session, const struct session_config *config,
+                            enum session_need need, struct mig_err *err)
 {
-    mig_status status = MIG_OK;
+    mig_status status;
 
-    if (!session->plugin)
-        MIG_TRY(driver_open(config->database, config->driver_dir, &session->plugin, err));
-    session->driver = session->plugin->api;
     MIG_TRY(connect_to(session, config, need, err));
     status = history_open(session->driver, session->conn, config->history, &session->history, err);
     if (status == MIG_OK && (need == SESSION_WRITE || need == SESSION_WORK))
@@ -134,6 +131,20 @@ mig_status session_open(struct session *session, const struct session_config *co
     if (status < 0)
         session_close(session);
     return status;
+}
+
+/* The only commit of an opening is that of new tables. Where its answer got
+ * lost, another look tells. */
+mig_status session_open(struct session *session, const struct session_config *config,
+                        enum session_need need, struct mig_err *err)
+{
+    mig_status status;
+
+    if (!session->plugin)
+        MIG_TRY(driver_open(config->database, config->driver_dir, &session->plugin, err));
+    session->driver = session->plugin->api;
+    status = open_once(session, config, need, err);
+    return status == MIG_E_OUTCOME ? open_once(session, config, need, err) : status;
 }
 
 void session_close(struct session *session)
