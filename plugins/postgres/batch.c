@@ -12,7 +12,7 @@
 struct batch_column {
     Oid element;
     Oid array;
-    bool as_text; /* has no "=" of its own: compare its text */
+    bool exact; /* what "=" calls the same is the same */
 };
 
 /* The last specification, ready to run. Columns: keys, writes, reads. */
@@ -162,10 +162,10 @@ static mig_status binary_array(const struct mig_batch *batch, size_t column,
 
 /* ---- the plan ---- */
 
-/* Types as they are stored: of a domain its base. What has no "=" is compared
- * as text: json, xml and geometric types. */
+/* Types as they are stored: of a domain its base. Named are those whose "=" is
+ * true of the same bytes alone: booleans, bytes, whole numbers, times, UUIDs. */
 static const char types_sql[] =
-    "SELECT b.oid, b.typarray, b.oid IN (114, 142) OR b.typcategory = 'G'"
+    "SELECT b.oid, b.typarray, b.oid IN (16, 17, 20, 21, 23, 26, 1082, 1083, 1114, 1184, 2950)"
     " FROM pg_catalog.unnest($2::text[]) WITH ORDINALITY c(name, place)"
     " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = $1::pg_catalog.regclass"
     " AND a.attnum > 0 AND NOT a.attisdropped AND c.name IN (pg_catalog.quote_ident(a.attname),"
@@ -201,7 +201,7 @@ static mig_status look_up_types(struct mig_conn *conn, const struct mig_batch *b
 
         column->element = oid_at(result, (int)i, 0);
         column->array = oid_at(result, (int)i, 1);
-        column->as_text = *PQgetvalue(result, (int)i, 2) == 't';
+        column->exact = *PQgetvalue(result, (int)i, 2) == 't';
         if (!column->element)
             return mig_err_set(err, MIG_E_SQL, "table %s has no column %s", batch->table,
                                column_name(batch, i));
@@ -213,11 +213,14 @@ static mig_status look_up_types(struct mig_conn *conn, const struct mig_batch *b
     return MIG_OK;
 }
 
+/* What has been read must be the same to the last byte: citext, a collation
+ * that ignores case, numeric and interval call more than that equal, and json
+ * has no "=" at all. */
 static void put_condition(struct text *sql, const struct mig_batch *batch,
                           const struct batch_plan *plan, size_t i)
 {
-    const char *cast = plan->columns[i].as_text ? "::text" : "";
     bool key = i < batch->key_count;
+    const char *cast = key || plan->columns[i].exact ? "" : "::text COLLATE \"C\"";
 
     text_format(sql, "%s mig_t.%s%s %s mig_v.c%zu%s", i ? " AND" : " WHERE", column_name(batch, i),
                 cast, key ? "=" : "IS NOT DISTINCT FROM", i, cast);
@@ -277,7 +280,7 @@ static mig_status plan_get(struct mig_conn *conn, const struct mig_batch *batch,
         return error_nomem(err);
     plan->count = column_total(batch);
     MIG_TRY(look_up_types(conn, batch, plan, err));
-    plan->ranged = batch->sorted && !plan->columns[0].as_text;
+    plan->ranged = batch->sorted;
     put_sql(&sql, batch, plan);
     plan->sql = sql.data;
     if (sql.failed)

@@ -955,3 +955,44 @@ Test(postgres, a_batch_writes_only_rows_that_stayed_as_they_were_read)
     cr_assert_str_eq(ask("SELECT \"B\" = '' AND n IS NULL FROM app.t WHERE id = 2"), "1");
     cr_assert_str_eq(ask("SELECT \"B\" FROM app.t WHERE id = 3"), "NULL");
 }
+
+/* Whoever changed an e-mail's case, or 1.0 to 1.00, has changed it. */
+Test(postgres, a_batch_leaves_rows_whose_change_the_types_own_equality_ignores)
+{
+    static const char *const keys[] = {"id"}, *const reads[] = {"a", "n", "i"},
+                             *const writes[] = {"w"};
+    struct mig_value key_values[] = {int_value(1), int_value(2), int_value(3), int_value(4)};
+    struct mig_value olds[] = {
+        text_value("same"),  text_value("1.0"),   text_value("1 day"), text_value("case"),
+        text_value("1.0"),   text_value("1 day"), text_value("same"),  text_value("1.0"),
+        text_value("1 day"), text_value("same"),  text_value("1.0"),   text_value("1 day"),
+    };
+    struct mig_value news[] = {int_value(1), int_value(1), int_value(1), int_value(1)};
+    struct mig_batch batch = {.size = sizeof batch,
+                              .table = "\"t\"",
+                              .keys = keys,
+                              .key_count = 1,
+                              .reads = reads,
+                              .read_count = 3,
+                              .writes = writes,
+                              .write_count = 1,
+                              .rows = 4,
+                              .key_values = key_values,
+                              .olds = olds,
+                              .news = news};
+    bool written[4] = {false, true, true, true};
+
+    must(run("CREATE COLLATION ignore_case (provider = icu, locale = 'und-u-ks-level2',"
+             " deterministic = false);"
+             "CREATE TABLE t (id int PRIMARY KEY, a text COLLATE ignore_case, n numeric,"
+             " i interval, w int);"
+             "INSERT INTO t VALUES (1, 'same', 1.0, '1 day'), (2, 'CASE', 1.0, '1 day'),"
+             " (3, 'same', 1.00, '1 day'), (4, 'same', 1.0, '24 hours')"));
+    must(begin());
+    must(driver->update_batch(conn, &batch, written, &err));
+    must(driver->commit(conn, &err));
+    cr_assert(written[0]);
+    cr_assert_not(written[1], "another case");
+    cr_assert_not(written[2], "another scale");
+    cr_assert_not(written[3], "another unit");
+}
