@@ -376,13 +376,14 @@ static mig_status judge_once(struct run *run, const struct plan_step *step, enum
                         run->result.run_id, out, err);
 }
 
-/* Looking can be repeated: a connection that breaks meanwhile is made again. */
+/* Looking can be repeated: a connection that breaks meanwhile, or before it was
+ * quite made, is made again. */
 static mig_status judge(struct run *run, const struct plan_step *step, enum verdict *out,
                         struct mig_err *err)
 {
     mig_status status = judge_once(run, step, out, err);
 
-    if (!lost(status))
+    if (!lost(status) && status != MIG_E_UNREACHABLE)
         return status;
     session_close(&run->session);
     return judge_once(run, step, out, err);

@@ -101,9 +101,10 @@ static mig_status explain_signal(const struct worker_job *job, const struct work
     char name[160];
 
     name_signal(report, number, name, sizeof name);
-    if (!report->started)
-        return err_set(err, MIG_E_INTERNAL, "the worker crashed before it ran the module: %s%s%s",
-                       name, comma(clause), clause);
+    if (!report->started) /* nobody kills itself so: that is no fault of ours */
+        return err_set(err, number == SIGKILL ? MIG_E_CRASHED : MIG_E_INTERNAL,
+                       "the worker %s before it ran the module: %s%s%s",
+                       number == SIGKILL ? "was killed" : "crashed", name, comma(clause), clause);
     err_set(err, MIG_E_CRASHED, "the module crashed: %s%s%s", name, comma(clause), clause);
     if (number == SIGABRT)
         add_last_words(report, err);
