@@ -16,7 +16,7 @@ set -euo pipefail
 readonly KILLS=${1:-${MIGHOST_KILLS:-25}}
 readonly ROWS=${2:-${MIGHOST_ROWS:-2000}}
 readonly BATCH=$((ROWS / 100 > 0 ? ROWS / 100 : 1)) # some hundred instants to be hit at
-readonly PAUSE_US=300                               # a row, so that there is time to hit it
+readonly PAUSE_US=$((ROWS < 60000 ? 600000 / ROWS : 0)) # a row: small tables take a while too
 
 readonly OPEN="SELECT pid FROM pg_stat_activity WHERE datname = current_database()
     AND application_name = 'mighost' AND pid <> pg_backend_pid()"
@@ -96,7 +96,7 @@ torture()
         cut_once
     done
     ((kills >= KILLS)) || fail "only $kills kills met a running host"
-    finish
+    finish --set "batch=$BATCH"
     check_all
     echo "$engine, $1 workers: $kills kills in $rounds runs, $passes times $ROWS rows"
 }
