@@ -417,6 +417,12 @@ static void know_outcome(enum verdict verdict, struct mig_err *err)
         err->status = verdict == VERDICT_HALF ? MIG_E_PARTIAL : MIG_E_CONNECTION;
 }
 
+/* One that goes on keeps the run that began it, so that is no sign of another. */
+static bool was_skipped(const struct plan_step *step, enum verdict verdict)
+{
+    return verdict == VERDICT_SKIPPED && !step->resume;
+}
+
 /* --- one step in a worker ------------------------------------------------------------------ */
 
 static struct worker_job job_of(struct run *run, const struct plan_step *step,
@@ -576,7 +582,7 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
         return err_wrap(err, "the worker reported success, which the history cannot confirm");
     }
     if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED) {
-        *skipped = end.skipped || verdict == VERDICT_SKIPPED;
+        *skipped = status == MIG_OK ? end.skipped : was_skipped(step, verdict);
         if (status < 0)
             warn_late(run, step, index, *skipped, err);
         return MIG_OK;
@@ -647,7 +653,7 @@ static mig_status step_settled(struct run *run, const struct plan_step *step, si
         return status;
     MIG_TRY(reconcile(run, step, &verdict, err));
     if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED) {
-        *skipped = verdict == VERDICT_SKIPPED;
+        *skipped = was_skipped(step, verdict);
         return MIG_OK;
     }
     if (!began)
