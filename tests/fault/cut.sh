@@ -43,11 +43,11 @@ start_proxy()
     through=${url/:$port\//:$(head -n 1 "$folder/proxy")\/}
 }
 
-# run_through ARGUMENT...: `up` through the proxy; sets `code`.
+# run_through: `up` through the proxy; sets `code`.
 run_through()
 {
     code=0
-    "$MIGHOST_BIN" -d "$through" -m "$bundle" --wait 60s up "${settings[@]}" "$@" \
+    "$MIGHOST_BIN" -d "$through" -m "$bundle" --wait 60s up "${settings[@]}" \
         >"$folder/run.out" 2>"$folder/run.err" </dev/null || code=$?
 }
 
