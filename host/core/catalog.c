@@ -60,6 +60,7 @@ struct store {
     struct sha256 hash;
     const char *folder;
     const char *engine;
+    uint32_t lexis;
     int dir;
 };
 
@@ -389,7 +390,7 @@ static mig_status glance(struct store *store, struct sql_source source, struct m
 {
     struct sql_facts facts;
 
-    MIG_TRY(sqltext_glance(&source, &facts, err));
+    MIG_TRY(sqltext_glance(&source, store->lexis, &facts, err));
     memcpy(migration->checksum, facts.checksum, sizeof facts.checksum);
     if (facts.settings.has_mode)
         migration->mode = facts.settings.mode;
@@ -649,13 +650,14 @@ static void publish(struct store *store)
     store->catalog.warnings = store->warnings.data;
 }
 
-mig_status catalog_load(const char *folder, const char *engine,
+mig_status catalog_load(const char *folder, const char *engine, uint32_t lexis,
                         const struct mig_module *const *registered, struct catalog **out,
                         struct mig_err *err)
 {
     AUTO(store) struct store *store = NULL;
 
     MIG_TRY(store_new(folder, engine, &store, err));
+    store->lexis = lexis;
     MIG_TRY(read_names(store, err));
     MIG_TRY(load_groups(store, err));
     files_clear(&store->files);

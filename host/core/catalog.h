@@ -42,10 +42,11 @@ struct catalog {
     const char *const *warnings; /* one sentence each */
 };
 
-/* Reads the bundle as the driver `engine` ("sqlite", "postgres") sees it.
+/* Reads the bundle as the driver `engine` ("sqlite", "postgres") of that lexis
+ * (enum mig_lexis) sees it.
  * `registered`: further migrations of the program, NULL at the end; may be
  * NULL. A missing folder is MIG_E_BUNDLE; a folder without migrations is fine. */
-mig_status catalog_load(const char *folder, const char *engine,
+mig_status catalog_load(const char *folder, const char *engine, uint32_t lexis,
                         const struct mig_module *const *registered, struct catalog **out,
                         struct mig_err *err);
 void catalog_free(struct catalog *catalog);

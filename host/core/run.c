@@ -182,7 +182,8 @@ mig_status run_catalog(const struct run_config *run, struct session *session, st
 
     if (!session->plugin)
         MIG_TRY(driver_open(config->database, config->driver_dir, &session->plugin, err));
-    return catalog_load(config->bundle, session->plugin->api->name, run->registered, out, err);
+    return catalog_load(config->bundle, session->plugin->api->name, session->plugin->api->lexis,
+                        run->registered, out, err);
 }
 
 /* --- what a step runs --------------------------------------------------------------- */

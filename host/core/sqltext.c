@@ -650,8 +650,8 @@ mig_status sqltext_check(const struct sql_source *source, uint32_t lexis, struct
     return inspect(source, lexis, false, out, err);
 }
 
-mig_status sqltext_glance(const struct sql_source *source, struct sql_facts *out,
+mig_status sqltext_glance(const struct sql_source *source, uint32_t lexis, struct sql_facts *out,
                           struct mig_err *err)
 {
-    return inspect(source, MIG_LEX_NESTED_COMMENTS, true, out, err);
+    return inspect(source, lexis, true, out, err);
 }

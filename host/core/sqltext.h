@@ -84,7 +84,7 @@ mig_status sqltext_check(const struct sql_source *source, uint32_t lexis, struct
 
 /* As sqltext_check(), but header and checksum only: what a listing needs. Fast:
  * an applied file is not examined further. `statements` is 1 for any number. */
-mig_status sqltext_glance(const struct sql_source *source, struct sql_facts *out,
+mig_status sqltext_glance(const struct sql_source *source, uint32_t lexis, struct sql_facts *out,
                           struct mig_err *err);
 
 /* The source must outlive the reader. sql_reader_close() accepts NULL. */

@@ -252,15 +252,17 @@ static void read_chunks(const struct sql_source *source, const struct text *text
     sql_reader_close(reader);
 }
 
-static void check_glance(const struct sql_source *source, const struct sql_facts *facts)
+static void check_glance(const struct sql_source *source, const struct text *text,
+                         const struct sql_facts *facts)
 {
     struct sql_facts glance;
     struct mig_err err = {0};
 
-    FUZZ_CHECK(sqltext_glance(source, &glance, &err) == MIG_OK);
+    FUZZ_CHECK(sqltext_glance(source, text->lexis, &glance, &err) == MIG_OK);
     FUZZ_CHECK(memcmp(glance.checksum, facts->checksum, sizeof facts->checksum) == 0);
     FUZZ_CHECK(glance.settings.mode == facts->settings.mode);
     FUZZ_CHECK(strcmp(glance.settings.gate, facts->settings.gate) == 0);
+    FUZZ_CHECK(glance.settings.has_mode == facts->settings.has_mode);
     FUZZ_CHECK(glance.settings.lock_timeout_ms == facts->settings.lock_timeout_ms);
 }
 
@@ -280,13 +282,13 @@ static void fuzz_reader(const struct text *text, int fd)
         FUZZ_CHECK(count == facts.statements + (facts.wrapped ? 2 : 0));
         read_chunks(&memory, text, &facts);
         read_chunks(&file, text, &facts);
-        check_glance(&memory, &facts);
+        check_glance(&memory, text, &facts);
     } else {
         check_fault(&err);
         FUZZ_CHECK(sqltext_check(&file, text->lexis, &again, &err_file) == status);
         FUZZ_CHECK(strcmp(err.where, err_file.where) == 0);
         FUZZ_CHECK(strcmp(err.message, err_file.message) == 0);
-        (void)sqltext_glance(&memory, &again, &err_file);
+        (void)sqltext_glance(&memory, text->lexis, &again, &err_file);
     }
 }
 

@@ -196,6 +196,19 @@ Test(sqltext, places_count_lines_and_characters)
     cr_assert_eq(sql_reader_next(reader, &statement, &err), MIG_OK);
 }
 
+Test(sqltext, a_glance_reads_the_header_by_the_rules_of_the_engine)
+{
+    const char *text = "-- a lone carriage return\r-- mig: mode = none\nSELECT 1;\n";
+    const struct sql_source source = {
+        .name = "x.sql", .data = text, .fd = -1, .len = (int64_t)strlen(text)};
+    struct sql_facts facts;
+
+    cr_assert_eq(sqltext_glance(&source, LEX_SQLITE, &facts, &err), MIG_OK);
+    cr_assert_not(facts.settings.has_mode);
+    cr_assert_eq(sqltext_glance(&source, LEX_POSTGRES, &facts, &err), MIG_OK);
+    cr_assert_eq(facts.settings.mode, MIG_NONE);
+}
+
 Test(sqltext, a_statement_in_a_text_is_found_by_its_number)
 {
     const char *text = "SELECT 1; /* c */ SELECT 2;\nSELECT 3";
@@ -443,14 +456,14 @@ Test(sqltext, a_glance_reads_the_header_and_no_further)
     struct sql_source source = source_of("-- mig: mode = none\nSELECT 'never closed");
     struct sql_facts facts;
 
-    cr_assert_eq(sqltext_glance(&source, &facts, &err), MIG_OK);
+    cr_assert_eq(sqltext_glance(&source, LEX_POSTGRES, &facts, &err), MIG_OK);
     cr_assert_eq(facts.settings.mode, MIG_NONE);
     cr_assert_eq(facts.statements, 1);
     source = source_of("-- nothing\n");
-    cr_assert_eq(sqltext_glance(&source, &facts, &err), MIG_OK);
+    cr_assert_eq(sqltext_glance(&source, LEX_POSTGRES, &facts, &err), MIG_OK);
     cr_assert_eq(facts.statements, 0);
     source = source_of("-- mig: what = none\n");
-    cr_assert_eq(sqltext_glance(&source, &facts, &err), MIG_E_BUNDLE);
+    cr_assert_eq(sqltext_glance(&source, LEX_POSTGRES, &facts, &err), MIG_E_BUNDLE);
     cr_assert_str_eq(err.where, "x.up.sql:1:1");
 }
 
@@ -489,7 +502,7 @@ Test(sqltext, check_glance_and_reader_agree_on_the_checksum_of_a_large_file)
         len += (size_t)snprintf(text + len, 100, "SELECT %d, '\r \xC3\xA9';\r\n", i);
     source = file_of(test_write_bytes(test_folder(), "x.sql", text, len));
     cr_assert_eq(sqltext_check(&source, LEX_SQLITE, &checked, &err), MIG_OK, "%s", err.message);
-    cr_assert_eq(sqltext_glance(&source, &glanced, &err), MIG_OK);
+    cr_assert_eq(sqltext_glance(&source, LEX_POSTGRES, &glanced, &err), MIG_OK);
     cr_assert_arr_eq(checked.checksum, glanced.checksum, 32);
     cr_assert_eq(sql_reader_open(&source, LEX_SQLITE, &reader, &err), MIG_OK);
     cr_assert_eq(sql_reader_checksum(reader, checksum, &err), MIG_E_MISUSE);
