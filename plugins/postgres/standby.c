@@ -12,12 +12,13 @@ enum { LAG_HIDDEN, LAG_MS, LAG_REACHED, LAG_PLACE };
 /* Whoever may not see the standbys sees rows without a state; what never says
  * where its replay is, such as an archiver of the log, is no standby. $1 is the
  * place kept, or "". */
-static const char lag_sql[] = "SELECT count(*) FILTER (WHERE state IS NULL),"
-                              " coalesce(max(extract(epoch FROM replay_lag) * 1000), 0)::bigint,"
-                              " coalesce(bool_and(replay_lsn >= nullif($1, '')::pg_catalog.pg_lsn)"
-                              " FILTER (WHERE replay_lsn IS NOT NULL), true),"
-                              " pg_catalog.pg_current_wal_lsn()"
-                              " FROM pg_catalog.pg_stat_replication";
+static const char lag_sql[] =
+    "SELECT pg_catalog.count(*) FILTER (WHERE state IS NULL),"
+    " coalesce(pg_catalog.max(extract(epoch FROM replay_lag) * 1000), 0)::bigint,"
+    " coalesce(pg_catalog.bool_and(replay_lsn >= nullif($1, '')::pg_catalog.pg_lsn)"
+    " FILTER (WHERE replay_lsn IS NOT NULL), true),"
+    " pg_catalog.pg_current_wal_lsn()"
+    " FROM pg_catalog.pg_stat_replication";
 
 mig_status standby_lag(struct mig_conn *conn, int64_t *out, struct mig_err *err)
 {
