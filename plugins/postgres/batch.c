@@ -88,11 +88,8 @@ static void put_element(struct text *text, const char *data, size_t len)
 
 static void put_hex(struct text *text, const struct mig_value *value)
 {
-    const unsigned char *bytes = value->as.data;
-
     text_put(text, "\"\\\\x");
-    for (size_t i = 0; i < value->len; i++)
-        text_format(text, "%02x", bytes[i]);
+    text_hex(text, value->as.data, value->len);
     text_add(text, "\"", 1);
 }
 
@@ -351,8 +348,6 @@ static mig_status array_fill(const struct mig_batch *batch, const struct batch_c
 
 static void put_bound(struct text *text, const struct mig_value *key)
 {
-    const unsigned char *bytes = key->as.data;
-
     switch (key->type) {
     case MIG_NULL: return;
     case MIG_INT64: text_format(text, "%" PRId64, key->as.int64); return;
@@ -360,8 +355,7 @@ static void put_bound(struct text *text, const struct mig_value *key)
     case MIG_TEXT: text_add(text, key->as.data, key->len); return;
     case MIG_BLOB:
         text_put(text, "\\x");
-        for (size_t i = 0; i < key->len; i++)
-            text_format(text, "%02x", bytes[i]);
+        text_hex(text, key->as.data, key->len);
         return;
     }
 }

@@ -128,13 +128,6 @@ static void put_text(struct text *out, const char *data, size_t len)
     text_add(out, data + from, len - from);
 }
 
-static void put_bytes(struct text *out, const unsigned char *bytes, size_t len)
-{
-    text_put(out, "\\\\x");
-    for (size_t i = 0; i < len; i++)
-        text_format(out, "%02x", bytes[i]);
-}
-
 static mig_status put_value(struct copy *copy, size_t row, size_t column)
 {
     const struct mig_value *value = &copy->batch->news[row * copy->batch->write_count + column];
@@ -159,7 +152,8 @@ static mig_status put_value(struct copy *copy, size_t row, size_t column)
     case MIG_BLOB:
         if (copy->types[column] != OID_BYTEA)
             return value_refused(copy, row, column, "it is no bytea, so it cannot take a blob");
-        put_bytes(out, value->as.data, value->len);
+        text_put(out, "\\\\x");
+        text_hex(out, value->as.data, value->len);
         return MIG_OK;
     }
     return value_refused(copy, row, column, "the value has an unknown type");

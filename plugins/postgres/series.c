@@ -39,15 +39,8 @@ static mig_status put_text(struct mig_conn *conn, struct text *sql, const struct
 
 static void put_blob(struct text *sql, const struct mig_value *value)
 {
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *bytes = value->as.data;
-
     text_put(sql, "E'\\\\x");
-    for (size_t i = 0; i < value->len; i++) {
-        const char pair[] = {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
-
-        text_add(sql, pair, sizeof pair);
-    }
+    text_hex(sql, value->as.data, value->len);
     text_put(sql, "'::pg_catalog.bytea");
 }
 

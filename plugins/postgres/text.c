@@ -62,6 +62,18 @@ void text_put(struct text *text, const char *string)
     text_add(text, string, strlen(string));
 }
 
+void text_hex(struct text *text, const void *data, size_t len)
+{
+    if (len > SIZE_MAX / 4) {
+        text->failed = true;
+        return;
+    }
+    if (!text_reserve(text, 2 * len))
+        return;
+    mig_hex(data, len, text->data + text->len);
+    text->len += 2 * len;
+}
+
 void text_format(struct text *text, const char *format, ...)
 {
     size_t left = text->failed ? 0 : text->room - text->len;

@@ -33,6 +33,8 @@ void text_clear(struct text *text);
 void text_reset(struct text *text);
 void text_add(struct text *text, const void *data, size_t len);
 void text_put(struct text *text, const char *string);
+/* Two hex digits a byte. */
+void text_hex(struct text *text, const void *data, size_t len);
 MIG_PRINTF(2, 3)
 void text_format(struct text *text, const char *format, ...);
 /* The whole as a string; "" when nothing was added or memory ran out. */
