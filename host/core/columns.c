@@ -8,6 +8,7 @@
 
 #include "mig/driver.h"
 #include <ctype.h>
+#include <strings.h>
 
 #define NAME_SIZE 200
 
@@ -101,6 +102,13 @@ mig_status names_table(struct arena *arena, const char *caller, const char *name
     MIG_TRY(quote_one(arena, caller, dot + 1, strlen(dot + 1), &table, err));
     *out = arena_printf(arena, "%s.%s", schema, table);
     return *out ? MIG_OK : err_nomem(err);
+}
+
+bool names_begin_with(const char *table, const char *prefix)
+{
+    const char *dot = name_end(table, '.');
+
+    return strncasecmp((*dot ? dot + 1 : table) + 1, prefix, strlen(prefix)) == 0;
 }
 
 mig_status value_copy(struct arena *arena, const struct mig_value *from, struct mig_value *to,

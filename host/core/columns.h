@@ -25,6 +25,8 @@ mig_status names_parse(struct arena *arena, const char *caller, const char *list
 /* "schema.table" becomes "schema"."table", each in quotes. */
 mig_status names_table(struct arena *arena, const char *caller, const char *name, const char **out,
                        struct mig_err *err);
+/* Whether the name of such a table begins so, whatever its schema; in any case. */
+bool names_begin_with(const char *table, const char *prefix);
 
 /* A row while its callback runs. */
 struct row {

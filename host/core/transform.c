@@ -14,6 +14,7 @@
 
 #define PARTS_A_LANE 8 /* ranges for each lane, so that all are done at about the same time */
 #define PARTS_MAX 512
+#define PART_ROWS_MIN 1000 /* of a range, unless the author's batches are smaller */
 
 /* A transform on its way. */
 struct run {
@@ -154,7 +155,8 @@ static mig_status divide(struct run *run, const struct transform *transform, str
 {
     size_t lanes = lanes_of(run, transform);
     size_t wanted = lanes * PARTS_A_LANE;
-    size_t pages = (size_t)run->tally.total / run->lane.page_rows;
+    size_t least = run->shape.spec.batch ? run->shape.spec.batch : PART_ROWS_MIN;
+    size_t most = (size_t)run->tally.total / least;
     struct transform_mark mark = {.cursor = "", .total = run->tally.total};
 
     if (transform->part_count > 0)
@@ -163,7 +165,7 @@ static mig_status divide(struct run *run, const struct transform *transform, str
         !transform->owner->seat_open || !transform->db->config.driver->parallel)
         return MIG_OK;
     wanted = wanted > PARTS_MAX ? PARTS_MAX : wanted;
-    wanted = wanted > pages ? pages : wanted;
+    wanted = wanted > most ? most : wanted;
     MIG_TRY(transform_parts_make(&run->parts, transform->db, &run->shape, run->tally.total, wanted,
                                  err));
     if (run->parts.count < 2) {
@@ -230,6 +232,13 @@ mig_status transform_run(struct transform *transform, struct mig_err *err)
     mig_status status;
 
     MIG_TRY(transform_shape_init(&run.shape, transform->spec, config->driver, config->conn, err));
+    if (config->protect && names_begin_with(run.shape.table, config->protect)) {
+        transform_shape_clear(&run.shape);
+        return err_set(
+            err, MIG_E_MISUSE,
+            "mig_transform: table %s belongs to the host, and no migration may change it",
+            transform->spec->table);
+    }
     transform_lane_init(&run.lane, transform, &run.shape, &run.tally, transform->db, 0);
     status = loop(&run, transform, err);
     if (status == MIG_OK || run.parts.count)

@@ -12,13 +12,14 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#define PAGE_FIRST 1000
+#define PAGE_FIRST 100 /* nobody knows yet how large the rows are */
 #define PAGE_MIN 100
 #define PAGE_MAX 10000
-#define PAGE_TARGET_MS 200 /* a batch should hold its locks about this long */
-#define REREADS_MAX 20     /* of a row that changes again and again */
-#define SAID_ROWS 20       /* rejected rows that are named one by one */
-#define TURN_ROWS_MIN 500  /* of a page for each of its turns */
+#define PAGE_BYTES ((size_t)4 << 20) /* read for one; it is held three times over */
+#define PAGE_TARGET_MS 200           /* a batch should hold its locks about this long */
+#define REREADS_MAX 20               /* of a row that changes again and again */
+#define SAID_ROWS 20                 /* rejected rows that are named one by one */
+#define TURN_ROWS_MIN 500            /* of a page for each of its turns */
 
 void transform_lane_init(struct transform_lane *lane, const struct transform *transform,
                          const struct transform_shape *shape, struct transform_tally *tally,
@@ -55,12 +56,16 @@ void transform_lane_clear(struct transform_lane *lane)
 void transform_lane_adapt(struct transform_lane *lane, const struct transform_step *step,
                           int64_t took_ms)
 {
+    size_t fit = step->rows ? PAGE_BYTES / (step->bytes / step->rows + 1) : PAGE_MAX;
+
     if (lane->shape->spec.batch || !step->page)
         return;
-    if (took_ms < PAGE_TARGET_MS / 2 && lane->page_rows * 2 <= PAGE_MAX)
-        lane->page_rows *= 2;
+    if (took_ms < PAGE_TARGET_MS / 2)
+        lane->page_rows = lane->page_rows * 2 < PAGE_MAX ? lane->page_rows * 2 : PAGE_MAX;
     else if (took_ms > PAGE_TARGET_MS * 2 && lane->page_rows / 2 >= PAGE_MIN)
         lane->page_rows /= 2;
+    if (lane->page_rows > fit)
+        lane->page_rows = fit ? fit : 1;
 }
 
 /* --- the callback ------------------------------------------------------------------ */
@@ -313,8 +318,8 @@ mig_status transform_turn_run(struct transform_lane *lane, struct transform_step
         return err_wrap(err, "writing table %s", lane->shape->spec.table);
     lane->done += (int64_t)rows;
     lane->tally->done += (int64_t)rows;
-    *step =
-        (struct transform_step){.rows = lane->rows.count, .page = ++place->turn == place->turns};
+    *step = (struct transform_step){
+        .rows = lane->rows.count, .bytes = lane->rows.bytes, .page = ++place->turn == place->turns};
     if (step->page)
         page_end(lane);
     step->more = !(step->page && lane->at_end);

@@ -50,9 +50,10 @@ void transform_lane_clear(struct transform_lane *lane);
 
 /* What a turn was. */
 struct transform_step {
-    size_t rows; /* of its page; 0: there were none left */
-    bool page;   /* it was the last of its page */
-    bool more;   /* there may be further ones */
+    size_t rows;  /* of its page; 0: there were none left */
+    size_t bytes; /* and of their texts and blobs */
+    bool page;    /* it was the last of its page */
+    bool more;    /* there may be further ones */
 };
 
 /* After a turn that took so long: makes the next page larger or smaller. */

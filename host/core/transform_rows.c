@@ -136,6 +136,7 @@ static mig_status row_copy(struct transform_rows *rows, const struct transform_s
 
         MIG_TRY(query->driver->column(query->cursor, (int)i, &value, err));
         MIG_TRY(value_copy(&rows->texts, &value, to, err));
+        rows->bytes += value.type == MIG_TEXT || value.type == MIG_BLOB ? value.len : 0;
     }
     return MIG_OK;
 }

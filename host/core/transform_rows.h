@@ -13,6 +13,7 @@
 struct transform_rows {
     size_t count;
     size_t room;
+    size_t bytes; /* of the texts and blobs that were read */
     struct mig_value *keys;
     struct mig_value *reads;
     struct mig_value *writes;

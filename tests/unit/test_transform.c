@@ -155,6 +155,24 @@ Engines(transform, a_table_without_a_key_is_refused)
     expect_says(on, ".key");
 }
 
+Engines(transform, the_hosts_own_tables_are_refused)
+{
+    static const char *const tables[] = {"mighost_history", "main.mighost_log",
+                                         "\"public\".\"mighost_journal\""};
+
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        const struct mig_transform spec = {.size = sizeof spec,
+                                           .table = tables[i],
+                                           .key = "id",
+                                           .read = "id",
+                                           .write = "id",
+                                           .map = to_same};
+
+        expect_status(on, fail_transform(on, &spec), MIG_E_MISUSE);
+        expect_says(on, "belongs to the host");
+    }
+}
+
 Engines(transform, a_key_that_is_null_somewhere_is_refused)
 {
     const struct mig_transform spec = {SPEC, .table = "t", .key = "code", .batch = 1};
@@ -702,6 +720,47 @@ Engines(transform, a_cursor_that_is_none_is_refused)
         expect_status(on, try_transform(on, &transform), MIG_E_HISTORY);
         on->driver->rollback(on->conn);
     }
+}
+
+static mig_status to_length(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    (void)user;
+    return mig_set_int64(out, 0, (int64_t)strlen(mig_row_text(in, 0)));
+}
+
+struct widest {
+    struct journaling journaling; /* first: what the owner's functions take */
+    int64_t most;                 /* rows in one commit */
+};
+
+static mig_status note_widest(void *ctx, const struct transform_mark *mark, struct mig_err *err)
+{
+    struct widest *widest = ctx;
+    int64_t rows = mark->done - widest->journaling.done;
+
+    widest->most = rows > widest->most ? rows : widest->most;
+    return keep_cursor(&widest->journaling, mark, err);
+}
+
+Engines(transform, a_page_of_wide_rows_has_few_of_them)
+{
+    static const struct transform_owner owner = {.commit = note_widest, .begin = begin_next};
+    const struct mig_transform spec = {
+        .size = sizeof spec, .table = "t", .read = "a", .write = "n", .map = to_length};
+    struct widest widest = {.journaling.on = on};
+    struct transform transform = {.spec = &spec, .owner = &owner, .ctx = &widest};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER)");
+    opened_exec(
+        on, test_format("INSERT INTO t (id, a) WITH RECURSIVE n (i) AS"
+                        " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)"
+                        " SELECT i, %s FROM n",
+                        on_engine(on, "sqlite") ? "hex(zeroblob(20000))" : "repeat('0', 40000)"));
+    opened_begin(on);
+    expect_status(on, try_transform(on, &transform), MIG_OK);
+    opened_commit(on);
+    expect_rows(on, "SELECT COUNT(*), MIN(n), MAX(n) FROM t", "600|40000|40000");
+    cr_assert_leq(widest.most, 110, "a page had %lld rows", (long long)widest.most);
 }
 
 struct meddler {
