@@ -212,6 +212,7 @@ static mig_status row_finish(struct work *work, struct mig_err *err)
 {
     struct history *history = work->session->history;
     const struct apply_item *item = work->item;
+    const struct applied row = row_of(work);
 
     MIG_TRY(history_hold(history, err));
     if (!going_up(work)) {
@@ -225,7 +226,7 @@ static mig_status row_finish(struct work *work, struct mig_err *err)
     log_attempt(work, "applied", NULL, err);
     if (item->mode == MIG_DURABLE)
         history_journal_clear(history, item->id, err);
-    history_set_state(history, item->id, MIGHOST_APPLIED, elapsed_ms(work), err);
+    history_finish(history, &row, elapsed_ms(work), err);
     return history_send(history, NULL, true, err);
 }
 

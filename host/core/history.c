@@ -61,6 +61,7 @@ enum statement {
     NEXT_NUMBER,
     START,
     SET_STATE,
+    FINISH,
     MARK,
     SET_CHECKSUM,
     REMOVE,
@@ -87,6 +88,8 @@ static const char *const statements[] = {
     [MARK] = "UPDATE @history SET state = $2 WHERE id = $1",
     [SET_STATE] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4"
                   " WHERE id = $1",
+    [FINISH] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4, carrier = $5,"
+               " run_id = $6, host_version = $7, who = $8 WHERE id = $1",
     [SET_CHECKSUM] = "UPDATE @history SET checksum = $2 WHERE id = $1",
     [REMOVE] = "DELETE FROM @history WHERE id = $1",
     [LOG] = "INSERT INTO @log (" LOG_COLUMNS ") VALUES"
@@ -698,6 +701,19 @@ mig_status history_set_state(struct history *history, uint64_t id, enum mighost_
     };
 
     return write_run(history, SET_STATE, values, sizeof values / sizeof values[0], 1, err);
+}
+
+mig_status history_finish(struct history *history, const struct applied *row, int64_t duration_ms,
+                          struct mig_err *err)
+{
+    const struct mig_value values[] = {
+        int_value((int64_t)row->id),   text_value(state_name(MIGHOST_APPLIED)),
+        int_value(duration_ms),        int_value(clock_wall_ms()),
+        text_value(row->carrier),      text_value(row->run_id),
+        text_value(row->host_version), text_value(row->who),
+    };
+
+    return write_run(history, FINISH, values, sizeof values / sizeof values[0], 1, err);
 }
 
 mig_status history_set_checksum(struct history *history, uint64_t id, const char *checksum,

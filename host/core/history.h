@@ -140,6 +140,10 @@ mig_status history_mark(struct history *history, uint64_t id, enum mighost_state
 /* Sets state, duration and moment. */
 mig_status history_set_state(struct history *history, uint64_t id, enum mighost_state state,
                              int64_t duration_ms, struct mig_err *err);
+/* The row of a migration that this run has applied, whoever began it: applied
+ * now, by this run and host, with this carrier. */
+mig_status history_finish(struct history *history, const struct applied *row, int64_t duration_ms,
+                          struct mig_err *err);
 /* Replaces the checksum of an applied row (--accept-changed). */
 mig_status history_set_checksum(struct history *history, uint64_t id, const char *checksum,
                                 struct mig_err *err);

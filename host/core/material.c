@@ -30,18 +30,13 @@ void material_clear(struct material *material)
     buf_clear(&material->carrier);
 }
 
-static bool is_module(enum mighost_kind kind)
-{
-    return kind == MIGHOST_NATIVE;
-}
-
 static mig_status load_carrier(const struct material_place *place, const struct plan_step *step,
                                struct material *material, struct mig_err *err)
 {
     MIG_TRY(history_get_carrier(place->history, step->applied->id, step->applied->carrier,
                                 &material->carrier, err));
     snprintf(material->checksum, sizeof material->checksum, "%s", step->applied->carrier);
-    if (is_module(step->applied->kind))
+    if (step->applied->kind == MIGHOST_NATIVE)
         return fs_memfd_bytes(material->carrier.data, material->carrier.len, step->applied->id_text,
                               &material->module_fd, err);
     material->text = (struct sql_source){
@@ -155,11 +150,11 @@ mig_status material_open(const struct material_place *place, const struct plan_s
     }
     if (step->by_carrier)
         MIG_TRY(load_carrier(place, step, material, err));
-    else if (is_module(kind))
+    else if (kind == MIGHOST_NATIVE)
         MIG_TRY(freeze_module(place, step->migration, material, err));
     else
         MIG_TRY(open_texts(place, step, material, err));
-    if (!is_module(kind))
+    if (kind != MIGHOST_NATIVE)
         return check_text(place, step, material, err);
     return MIG_OK;
 }

@@ -188,11 +188,6 @@ mig_status run_catalog(const struct run_config *run, struct session *session, st
 
 /* --- what a step runs --------------------------------------------------------------- */
 
-static bool is_module(enum mighost_kind kind)
-{
-    return kind == MIGHOST_NATIVE;
-}
-
 /* Opens and checks all that `step` will run. */
 static mig_status open_material(struct run *run, const struct plan_step *step,
                                 struct material *material, struct mig_err *err)
@@ -241,7 +236,7 @@ static mig_status check_all(struct run *run, const struct plan *plan, struct mig
         struct note note;
 
         MIG_TRY(open_material(run, step, &material, err));
-        if (is_module(material_kind(step)))
+        if (material_kind(step) == MIGHOST_NATIVE)
             MIG_TRY(check_module(run, step, &material, &note, err));
         MIG_TRY(materials_keep(&run->kept, i, &material, &room, err));
     }
@@ -281,7 +276,7 @@ static enum mig_mode step_mode(const struct plan_step *step, const struct sql_fa
 {
     if (facts->settings.has_mode)
         return facts->settings.mode;
-    if (is_module(material_kind(step)) || material_kind(step) == MIGHOST_REGISTERED)
+    if (material_kind(step) == MIGHOST_NATIVE || material_kind(step) == MIGHOST_REGISTERED)
         return step->migration ? step->migration->mode : step->applied->mode;
     return MIG_ATOMIC;
 }
@@ -305,7 +300,7 @@ static struct apply_item item_of(const struct run *run, const struct plan_step *
     };
 
     memcpy(item.checksum, material->checksum, sizeof item.checksum);
-    if (material_kind(step) == MIGHOST_REGISTERED || is_module(material_kind(step)))
+    if (material_kind(step) == MIGHOST_REGISTERED || material_kind(step) == MIGHOST_NATIVE)
         item.settings.lock_timeout_ms = item.settings.statement_timeout_ms = -1;
     return item;
 }
@@ -416,12 +411,6 @@ static void know_outcome(enum verdict verdict, struct mig_err *err)
 {
     if (lost(err->status))
         err->status = verdict == VERDICT_HALF ? MIG_E_PARTIAL : MIG_E_CONNECTION;
-}
-
-/* One that goes on keeps the run that began it, so that is no sign of another. */
-static bool was_skipped(const struct plan_step *step, enum verdict verdict)
-{
-    return verdict == VERDICT_SKIPPED && !step->resume;
 }
 
 /* --- one step in a worker ------------------------------------------------------------------ */
@@ -583,7 +572,7 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
         return err_wrap(err, "the worker reported success, which the history cannot confirm");
     }
     if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED) {
-        *skipped = status == MIG_OK ? end.skipped : was_skipped(step, verdict);
+        *skipped = end.skipped || verdict == VERDICT_SKIPPED;
         if (status < 0)
             warn_late(run, step, index, *skipped, err);
         return MIG_OK;
@@ -633,7 +622,7 @@ static mig_status step_once(struct run *run, const struct plan_step *step, size_
                             bool *skipped, bool *began, struct mig_err *err)
 {
     *began = false;
-    if (!is_module(material_kind(step)))
+    if (material_kind(step) != MIGHOST_NATIVE)
         return apply_here(run, step, index, skipped, began, err);
     if (run->config->config->in_process)
         return apply_in_process(run, step, index, skipped, began, err);
@@ -650,11 +639,12 @@ static mig_status step_settled(struct run *run, const struct plan_step *step, si
     enum verdict verdict;
     mig_status status = step_once(run, step, index, skipped, &began, err);
 
-    if (!lost(status) || (is_module(material_kind(step)) && !run->config->config->in_process))
+    if (!lost(status) ||
+        (material_kind(step) == MIGHOST_NATIVE && !run->config->config->in_process))
         return status;
     MIG_TRY(reconcile(run, step, &verdict, err));
     if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED) {
-        *skipped = was_skipped(step, verdict);
+        *skipped = verdict == VERDICT_SKIPPED;
         return MIG_OK;
     }
     if (!began)

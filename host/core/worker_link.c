@@ -373,6 +373,9 @@ static mig_status supervise(struct worker *worker, struct mig_err *err)
     end_line(worker);
     return MIG_OK;
 }
+
+/* --- the whole -------------------------------------------------------------------- */
+
 mig_status worker_start(const struct worker_job *job, struct worker **out, struct mig_err *err)
 {
     AUTO(worker) struct worker *worker = calloc(1, sizeof *worker);

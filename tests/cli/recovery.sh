@@ -283,6 +283,18 @@ undoing_a_run()
     says "rolling back" "only in part"
     history_is "1:applied 2:applied 3:applied 4:partial"
 
+    # One that it has finished is its own, whoever began it.
+    up_text 4_c "$DURABLE" "INSERT INTO runs VALUES (1);" "CREATE TABLE nowhere (x INTEGER);"
+    mig resolve 4 --retry
+    expect_code 0
+    up_text 5_d "INSERT INTO missing VALUES (1);"
+    down_text 4_c "$DURABLE" "DROP TABLE nowhere;" "DELETE FROM runs;"
+    mig up --rollback-on-failure
+    expect_code 1
+    says "5_d.up.sql:1:" "the 1 that this run had applied"
+    history_is "1:applied 2:applied 3:applied"
+    table nowhere no
+
     # Where one of them has no way back nothing is undone, and that is said.
     plain
     rm migrations/3_b.down.sql
@@ -382,6 +394,22 @@ carried()
     history_is "4:applied"
     table b no
     table users yes
+
+    # It carries the way back of the bundle that finished it.
+    plain
+    up_text 4_c "$DURABLE" "CREATE TABLE c (x INTEGER);" "INSERT INTO runs SELECT x FROM nowhere;"
+    down_text 4_c "DROP TABLE no_such_table;"
+    mig up
+    expect_code 7
+    ask "CREATE TABLE nowhere (x INTEGER)" >/dev/null
+    down_text 4_c "DROP TABLE c;"
+    mig up
+    expect_code 0
+    rm migrations/4_c.*
+    mig down
+    expect_code 0
+    table c no
+    history_is "1:applied 2:applied 3:applied"
 
     # What it carries was tampered with.
     plain

@@ -244,6 +244,23 @@ Engines(history, states_are_set_and_marked)
                 "reverting|1234|77");
 }
 
+Engines(history, the_row_is_of_the_run_that_finished_it)
+{
+    struct applied row = row_of(7, "7");
+
+    put(on, 7, "7");
+    row.run_id = "a-later-run";
+    row.who = "somebody@else";
+    row.host_version = "9.9";
+    row.carrier = hex_of_nothing;
+    opened_begin(on);
+    expect_status(on, history_finish(on->history, &row, 12, &on->err), MIG_OK);
+    opened_commit(on);
+    expect_rows(on, "SELECT state, duration_ms, run_id, who, host_version FROM mighost_history",
+                "applied|12|a-later-run|somebody@else|9.9");
+    expect_rows(on, "SELECT carrier FROM mighost_history", hex_of_nothing);
+}
+
 Engines(history, what_is_not_there_cannot_be_changed_or_removed)
 {
     enum mighost_state state;
