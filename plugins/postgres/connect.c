@@ -209,11 +209,21 @@ static void take_sqlstate(char *line, char *sqlstate)
     memmove(at + 2, at + 9, strlen(at + 9) + 1);
 }
 
+/* libpq's words on a socket without a file run on behind its name, into what the
+ * memory held before: perhaps a password. */
+static bool runs_on(const PGconn *pg, const char *sqlstate)
+{
+    return *or_empty(PQhost(pg)) == '@' && !*sqlstate;
+}
+
 static mig_status refused(const struct attempt *attempt, const PGconn *pg, const char *target,
                           struct mig_err *err)
 {
+    static const char no_socket[] = "nobody listens on the socket that its host names; if the @ in "
+                                    "it belongs to a password, write it as %40";
     AUTO(free) char *said = secrets_hide(attempt->secrets, PQerrorMessage(pg));
     const struct refusal *why = NULL;
+    const char *what;
     char sqlstate[6];
 
     if (!said)
@@ -222,11 +232,12 @@ static mig_status refused(const struct attempt *attempt, const PGconn *pg, const
         said[strlen(said) - 1] = '\0';
     take_sqlstate(said, sqlstate);
     line_fold(said);
+    what = runs_on(pg, sqlstate) ? no_socket : said;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
         if (!strcmp(refusals[i].sqlstate, sqlstate))
             why = &refusals[i];
     mig_err_set(err, why ? why->status : MIG_E_UNREACHABLE, "cannot connect to %s: %.900s%s%s",
-                target, *said ? said : "the connection was closed", why ? "; " : "",
+                target, *what ? what : "the connection was closed", why ? "; " : "",
                 why ? why->advice : "");
     if (err)
         memcpy(err->sqlstate, sqlstate, sizeof sqlstate);

@@ -242,6 +242,14 @@ Test(postgres_open, a_malformed_address_does_not_show_its_password)
     }
 }
 
+Test(postgres_open, of_a_socket_without_a_file_nothing_is_said_but_our_own_words)
+{
+    cr_assert_lt(open_with("postgres://u:geheim@@nobody/db", 2000, 0, &conn), 0);
+    cr_assert(says("nobody listens on the socket"), "%s", err.message);
+    cr_assert(says("write it as %40"), "%s", err.message);
+    cr_assert_not(says("geheim"), "%s", err.message);
+}
+
 static int silent_port(int *port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
