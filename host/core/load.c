@@ -11,7 +11,7 @@
 #include "text.h"
 
 #define CALLER "mig_load"
-#define BATCH_ROWS 50000 /* what a COPY costs beside its rows is paid seldom */
+#define BATCH_ROWS 50000              /* what a COPY costs beside its rows is paid seldom */
 #define BATCH_BYTES ((size_t)4 << 20) /* of texts and blobs, and of values as well */
 #define COLUMNS_MAX 2000
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inserting a batch of rows. Several rows a statement save compiling and ending
- * one for each; but then a statement that
- * may fail half way keeps the pages that it changes, which costs more than it
- * saves where indexes are many. OR FAIL spares that, and changes nothing where
- * the table is plain: whoever called rolls back in any case. Other tables get a
- * row a statement. A hook counts the rows, and so finds the one that failed.
+ * one for each; but then a statement that may fail half way keeps the pages that
+ * it changes, which costs more than it saves where indexes are many. OR FAIL
+ * spares that, and changes nothing where the table is plain: whoever called
+ * rolls back in any case. Other tables get a row a statement. A hook counts the
+ * rows, and so finds the one that failed.
  */
 #include "conn.h"
 
