@@ -146,14 +146,56 @@ static const char *server(void)
     return url;
 }
 
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c | 32) : NULL;
+
+    return at ? (int)(at - digits) : -1;
+}
+
+/* "%40" becomes "@". In place. */
+static void decode(char *text)
+{
+    char *to = text;
+
+    for (; *text; text++) {
+        int high = *text == '%' ? hex_digit(text[1]) : -1;
+        int low = high >= 0 ? hex_digit(text[2]) : -1;
+
+        *to++ = low >= 0 ? (char)(high * 16 + low) : *text;
+        text += low >= 0 ? 2 : 0;
+    }
+    *to = '\0';
+}
+
+/* Everybody can read the arguments of a process, so the password goes into the
+ * environment of psql: takes it out of the address. */
+static char *hide_password(struct mig_test *test, const char *url)
+{
+    char *rest = text_copy(test, url);
+    char *user = strstr(rest, "://");
+    char *at = user ? strchr(user + 3, '@') : NULL;
+    char *colon = at ? memchr(user + 3, ':', (size_t)(at - user - 3)) : NULL;
+
+    if (!colon)
+        return rest;
+    *at = '\0';
+    decode(colon + 1);
+    setenv("PGPASSWORD", colon + 1, 1);
+    *colon = '\0';
+    return text_copy(test, text_format(test, "%s@%s", rest, at + 1));
+}
+
 /* One statement on the server, by psql. */
 static bool server_run(struct mig_test *test, const char *sql)
 {
     extern char **environ;
+    char *url = hide_password(test, server());
     char *argv[] = {text_copy(test, "psql"),
                     text_copy(test, "-qX"),
                     text_copy(test, "-d"),
-                    text_copy(test, server()),
+                    url,
                     text_copy(test, "-c"),
                     text_copy(test, sql),
                     NULL};

@@ -5,6 +5,10 @@
  */
 #include <mig/testkit.h>
 
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 static int verified; /* seen only where the module runs in this process */
 
 static mig_status make_words(struct mig_db *db)
@@ -104,4 +108,51 @@ MIG_TEST(testkit, each_test_has_a_database_of_its_own, NULL)
     cr_assert(strcmp(mig_test_url(test), mig_test_url(other)) != 0);
     mig_test_close(other);
     mig_assert_rows(test, "SELECT count(*) FROM t", "0");
+}
+
+/* A psql before the real one, which notes how it was called. */
+static void note_psql(const char *folder)
+{
+    char path[200];
+    FILE *script;
+
+    snprintf(path, sizeof path, "%s/psql", folder);
+    script = fopen(path, "w");
+    cr_assert_not_null(script);
+    fprintf(script,
+            "#!/bin/sh\necho \"$* and $PGPASSWORD\" >>%s/noted\n"
+            "PATH=${PATH#*:} exec psql \"$@\"\n",
+            folder);
+    fclose(script);
+    cr_assert_eq(chmod(path, 0755), 0);
+    snprintf(path, sizeof path, "%s:%s", folder, getenv("PATH"));
+    setenv("PATH", path, 1);
+}
+
+Test(testkit, a_password_of_the_server_is_nobodys_argument)
+{
+    const char *server = getenv("MIGHOST_TEST_PG");
+    const char *at = server ? strchr(server, '@') : NULL;
+    char folder[] = "/tmp/testkit-XXXXXX";
+    char url[300], path[100], noted[1000] = "";
+    FILE *file;
+
+    if (!at)
+        cr_skip_test("no server");
+    cr_assert_not_null(mkdtemp(folder));
+    note_psql(folder);
+    snprintf(url, sizeof url, "%.*s:se%%40cret%s", (int)(at - server), server, at);
+    setenv("MIGHOST_TEST_PG", url, 1);
+    mig_test_close(mig_test_open("postgres", NULL));
+    snprintf(path, sizeof path, "%s/noted", folder);
+    file = fopen(path, "r");
+    cr_assert_not_null(file);
+    cr_assert_gt(fread(noted, 1, sizeof noted - 1, file), 0);
+    fclose(file);
+    cr_assert_null(strstr(noted, "se%40cret"), "%s", noted);
+    cr_assert_not_null(strstr(noted, " and se@cret"), "%s", noted);
+    remove(path);
+    snprintf(path, sizeof path, "%s/psql", folder);
+    remove(path);
+    remove(folder);
 }
