@@ -9,7 +9,12 @@
 #include "signals.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
+
+/* Larger blocks would be handed back to the kernel as they are freed, and fetched again
+ * page by page a moment later; this process is short. */
+#define KEEP_BLOCKS (64 * 1024 * 1024)
 
 static void look_at_terminal(struct cli *cli)
 {
@@ -127,6 +132,8 @@ int main(int argc, char **argv)
     int exit_code;
 
     err_clear(&err);
+    mallopt(M_MMAP_THRESHOLD, KEEP_BLOCKS / 2);
+    mallopt(M_TRIM_THRESHOLD, KEEP_BLOCKS);
     signals_install();
     exit_code = finish(&cli, run(&cli, argc, argv, &err), &err);
     mighost_close(cli.host);

@@ -260,6 +260,8 @@ static mig_status record_accepted(struct run *run, const struct plan *plan, stru
 static mig_status run_plan(struct run *run, const struct plan *plan, struct mig_err *err)
 {
     run->count = plan->count;
+    if (plan->count > 0)
+        run_who(run->who);
     MIG_TRY(check_all(run, plan, err));
     MIG_TRY(record_accepted(run, plan, err));
     run_emit(run, (struct mighost_event){.kind = MIGHOST_EVENT_RUN});
@@ -386,7 +388,6 @@ mig_status run_execute(const struct run_config *config, const struct plan_reques
     mig_status status;
 
     make_run_id(run.result.run_id);
-    run_who(run.who);
     run.session_config.cancelled = run_cancelled;
     run.session_config.cancel_arg = &run;
     status = run_catalog(config, &run.session, &run.catalog, err);
