@@ -115,6 +115,18 @@ static mig_status work_begin(struct durable *durable, struct mig_err *err)
     return session_again(durable, err);
 }
 
+/* For one batch of many. It is lost only together with its cursor, and what ends
+ * the migration is committed to the disk with all that came before. */
+static mig_status batch_begin(const struct durable *durable, struct mig_conn *conn,
+                              struct mig_err *err)
+{
+    struct mig_tx_options tx = durable->tx;
+
+    tx.relaxed = true;
+    MIG_TRY(durable->driver->begin(conn, &tx, err));
+    return session_say(durable, conn, err);
+}
+
 /* --- steps ----------------------------------------------------------------------- */
 
 mig_status durable_open(struct durable *durable, struct mig_err *err)
@@ -252,7 +264,7 @@ mig_status durable_commit(struct durable *durable, const struct journal_row *mar
 
 mig_status durable_next(struct durable *durable, struct mig_err *err)
 {
-    return work_begin(durable, err);
+    return batch_begin(durable, durable->conn, err);
 }
 
 /* --- the ranges of a step ---------------------------------------------------------- */
@@ -298,10 +310,7 @@ mig_status durable_divide(struct durable *durable, const struct journal_row *par
 
 mig_status durable_part_begin(const struct durable_part *part, struct mig_err *err)
 {
-    const struct durable *durable = part->durable;
-
-    MIG_TRY(durable->driver->begin(part->conn, &durable->tx, err));
-    return session_say(durable, part->conn, err);
+    return batch_begin(part->durable, part->conn, err);
 }
 
 mig_status durable_part_commit(const struct durable_part *part, const struct journal_row *now,

@@ -57,6 +57,8 @@ void tx_begin_sql(struct mig_conn *conn, struct text *sql)
     if (options->statement_timeout_ms > 0)
         text_format(sql, ";SET LOCAL statement_timeout=%lld",
                     (long long)options->statement_timeout_ms);
+    if (options->relaxed)
+        text_put(sql, ";SET LOCAL synchronous_commit=off");
     if (!conn->readonly)
         text_put(sql, ";SELECT pg_catalog.txid_current()");
 }

@@ -714,6 +714,20 @@ Test(postgres, a_lock_timeout_says_who_was_in_the_way)
     driver->close(blocker);
 }
 
+/* ---- commits that need not wait for the disk ---- */
+
+Test(postgres, only_a_relaxed_commit_does_not_wait)
+{
+    struct mig_tx_options options = {.size = sizeof options, .relaxed = true};
+
+    must(driver->begin(conn, &options, &err));
+    cr_assert_str_eq(ask("SHOW synchronous_commit"), "off");
+    must(driver->commit(conn, &err));
+    must(begin());
+    cr_assert_str_eq(ask("SHOW synchronous_commit"), "on");
+    must(driver->commit(conn, &err));
+}
+
 /* ---- statements outside transactions ---- */
 
 Test(postgres, statements_that_cannot_run_in_a_transaction_are_known)

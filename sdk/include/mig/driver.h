@@ -77,6 +77,11 @@ struct mig_tx_options {
     bool foreign_keys;            /* SQLite: keep enforcement on inside */
     int64_t lock_timeout_ms;      /* 0: no limit; ignored where there is none */
     int64_t statement_timeout_ms; /* 0: no limit; ignored where there is none */
+    /* The answer to COMMIT need not wait for the disk: should the server's machine fail,
+     * this transaction may be lost, whole, and with it every later one that is committed so;
+     * one that is committed otherwise afterwards makes it last. Ignored where the engine
+     * cannot promise all of that. */
+    bool relaxed;
 };
 
 /* What exec() did. On failure `statements` counts those finished before the
