@@ -126,14 +126,3 @@ const char *buf_text(const struct buf *buf)
 {
     return buf->data ? buf->data : "";
 }
-
-char *buf_take(struct buf *buf)
-{
-    char *data;
-
-    if (!buf_reserve(buf, 0))
-        return NULL;
-    data = buf->data;
-    *buf = (struct buf){0};
-    return data;
-}

@@ -44,9 +44,6 @@ mig_status buf_check(const struct buf *buf, struct mig_err *err);
 
 /* The content as text, "" while empty; valid until the buffer changes. */
 const char *buf_text(const struct buf *buf);
-/* Hands the memory over (free() it) and leaves an empty buffer. NULL after a
- * failure, never for an empty text. */
-char *buf_take(struct buf *buf);
 
 AUTO_VALUE(buf, struct buf, buf_clear)
 

@@ -9,8 +9,6 @@
 
 #include "text.h"
 
-#include <math.h>
-
 void json_init(struct json *json, struct buf *out)
 {
     *json = (struct json){.out = out};
@@ -130,36 +128,20 @@ void json_int(struct json *json, int64_t value)
     buf_printf(json->out, "%lld", (long long)value);
 }
 
-void json_double(struct json *json, double value)
+static void write_word(struct json *json, const char *text)
 {
-    char digits[32];
-
-    if (!isfinite(value)) {
-        json_null(json);
-        return;
-    }
-    snprintf(digits, sizeof digits, "%.6g", value);
-    for (char *at = digits; *at; at++) {
-        if (*at == ',') /* the decimal sign of an embedding program's locale */
-            *at = '.';
-    }
-    json_raw(json, digits);
+    before_value(json);
+    buf_puts(json->out, text);
 }
 
 void json_bool(struct json *json, bool value)
 {
-    json_raw(json, value ? "true" : "false");
+    write_word(json, value ? "true" : "false");
 }
 
 void json_null(struct json *json)
 {
-    json_raw(json, "null");
-}
-
-void json_raw(struct json *json, const char *text)
-{
-    before_value(json);
-    buf_puts(json->out, text);
+    write_word(json, "null");
 }
 
 void json_member_string(struct json *json, const char *key, const char *text)

@@ -31,12 +31,8 @@ void json_key(struct json *json, const char *key);
 void json_string(struct json *json, const char *text);
 void json_string_n(struct json *json, const char *text, size_t len);
 void json_int(struct json *json, int64_t value);
-/* Six digits; what JSON has no number for becomes null. */
-void json_double(struct json *json, double value);
 void json_bool(struct json *json, bool value);
 void json_null(struct json *json);
-/* A piece of JSON that is finished already. */
-void json_raw(struct json *json, const char *text);
 
 /* A key and its value in one. */
 void json_member_string(struct json *json, const char *key, const char *text);

@@ -82,18 +82,13 @@ static void write_text(struct script *script, struct json *json, bool key)
     free(text);
 }
 
-static void write_number(struct script *script, struct json *json, bool real)
+static void write_number(struct script *script, struct json *json)
 {
-    uint64_t bits = 0;
-    size_t from = take(script, sizeof bits);
-    double value;
+    int64_t value = 0;
+    size_t from = take(script, sizeof value);
 
-    memcpy(&bits, script->data + from, script->at - from);
-    memcpy(&value, &bits, sizeof value);
-    if (real)
-        json_double(json, value);
-    else
-        json_int(json, (int64_t)bits);
+    memcpy(&value, script->data + from, script->at - from);
+    json_int(json, value);
 }
 
 static void open_one(struct script *script, struct json *json, bool object)
@@ -122,8 +117,7 @@ static void write_value(struct script *script, struct json *json, unsigned kind)
     switch (kind % 8) {
     case 0: open_one(script, json, true); break;
     case 1: open_one(script, json, false); break;
-    case 2: write_number(script, json, false); break;
-    case 3: write_number(script, json, true); break;
+    case 2: write_number(script, json); break;
     case 4: json_bool(json, kind & 8); break;
     case 5: json_string(json, NULL); break;
     default: script->at < script->len ? write_text(script, json, false) : json_null(json);
