@@ -14,7 +14,7 @@
 #include "history.h"
 #include "session.h"
 
-struct transform_spot;
+struct spot;
 
 /* The session and the circumstances, the same for all migrations of a run. */
 struct apply_session {
@@ -33,7 +33,7 @@ struct apply_session {
     void *user;
     mig_status (*cancelled)(void *arg); /* may be NULL */
     bool (*paused)(void *arg);          /* may be NULL */
-    struct transform_spot *spots; /* where transforms say which row they are at; may be NULL */
+    struct spot *spots; /* where transforms say which row they are at; may be NULL */
     size_t spot_count;
     void *cancel_arg; /* for both */
     /* For further connections of a transform; NULL: there is one. */

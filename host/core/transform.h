@@ -12,6 +12,7 @@
 
 #include "db.h"
 #include "history.h"
+#include "spot.h"
 
 /* How far the work has come. */
 struct transform_mark {
@@ -66,16 +67,6 @@ struct transform_owner {
                               const char *was, struct mig_err *err);
 };
 
-/* Where a lane is, for whoever has to explain why the process died in its
- * callback: read by a signal handler of the same process. */
-struct transform_spot {
-    const char *table; /* as its author wrote it */
-    const char *const *keys;
-    size_t key_count;
-    int thread;                            /* the kernel's number */
-    const struct mig_value *volatile here; /* the row's key; NULL: in no callback */
-};
-
 struct transform {
     struct db *db;
     const struct mig_transform *spec;
@@ -85,7 +76,7 @@ struct transform {
     size_t part_count;
     struct transform_mark reached; /* set by transform_run(): by all lanes together; zero
                                       where one has failed, whose commits tell */
-    struct transform_spot *spots;  /* one a lane, as far as they go; may be NULL */
+    struct spot *spots;            /* one a lane, as far as they go; may be NULL */
     size_t spot_count;
     const struct transform_owner *owner;
     void *ctx;

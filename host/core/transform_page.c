@@ -37,17 +37,14 @@ void transform_lane_init(struct transform_lane *lane, const struct transform *tr
         .turns = transform->owner && transform->owner->commit ? db->config.driver->turns : 1,
     };
     lane->spot = number < transform->spot_count ? &transform->spots[number] : &lane->own_spot;
-    *lane->spot = (struct transform_spot){
-        .table = shape->spec.table,
-        .keys = shape->keys.quoted,
-        .key_count = shape->keys.count,
-        .thread = gettid(),
-    };
+    lane->spot->table = shape->spec.table;
+    lane->spot->keys = shape->keys.quoted;
+    lane->spot->key_count = shape->keys.count;
+    lane->spot->thread = gettid();
 }
 
 void transform_lane_clear(struct transform_lane *lane)
 {
-    *lane->spot = (struct transform_spot){0};
     transform_rows_clear(&lane->rows);
     transform_place_clear(&lane->place);
     transform_key_clear(&lane->until);
@@ -140,9 +137,9 @@ static mig_status map_row(struct transform_lane *lane, struct transform_rows *pa
 
     memset(out.writes, 0, shape->writes.count * sizeof *out.writes);
     lane->db->fail[0] = '\0';
-    lane->spot->here = keys;
+    spot_enter(lane->spot, keys);
     status = shape->spec.map(&in.base, &out.base, shape->spec.user);
-    lane->spot->here = NULL;
+    spot_leave(lane->spot);
     if (out.nomem)
         return err_nomem(err);
     *keep = status == MIG_OK;

@@ -36,9 +36,9 @@ struct transform_lane {
     struct transform_rows rows; /* of the page at hand */
     bool reading;               /* there is one */
     bool at_end;                /* and it is the last */
-    struct transform_spot *spot;
-    struct transform_spot own_spot; /* where the owner gave none */
-    int64_t done;                   /* of the part at hand */
+    struct spot *spot;
+    struct spot own_spot; /* where the owner gave none */
+    int64_t done;         /* of the part at hand */
     int64_t rejected;
 };
 

@@ -157,7 +157,7 @@ static mig_status explain_result(const struct worker_job *job, const struct work
     return err->status;
 }
 
-static struct mig_value key_value(const struct wire_row_key *key)
+static struct mig_value key_value(const struct spot_key *key)
 {
     struct mig_value value = {.type = (enum mig_type)key->type, .len = key->len};
 
@@ -173,7 +173,7 @@ static struct mig_value key_value(const struct wire_row_key *key)
 }
 
 /* "on the row of table people with "id" = 7", behind what the clause says. */
-static void add_row(const struct wire_row *row, char *clause, size_t size)
+static void add_row(const struct spot_row *row, char *clause, size_t size)
 {
     AUTO(buf) struct buf text = {0};
     size_t used = strlen(clause);

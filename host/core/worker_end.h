@@ -23,7 +23,7 @@ struct worker_report {
     struct wire_result result;
     struct wire_stack stack;
     bool has_row; /* and the callback of a transform had it */
-    struct wire_row row;
+    struct spot_row row;
     char last_line[512]; /* that the module wrote */
 };
 

@@ -317,17 +317,17 @@ bool wire_get_stack(const struct frame *frame, struct wire_stack *stack)
     return true;
 }
 
-bool wire_get_row(const struct frame *frame, struct wire_row *row)
+bool wire_get_row(const struct frame *frame, struct spot_row *row)
 {
     if (frame->type != FRAME_ROW || frame->len != sizeof *row)
         return false;
     memcpy(row, frame->body, sizeof *row);
-    if (row->key_count > WIRE_KEYS)
+    if (row->key_count > SPOT_KEYS)
         return false;
-    row->table[WIRE_ROW_NAME - 1] = '\0';
+    row->table[SPOT_NAME - 1] = '\0';
     for (size_t i = 0; i < row->key_count; i++) {
-        row->keys[i].name[WIRE_ROW_NAME - 1] = '\0';
-        row->keys[i].text[WIRE_ROW_TEXT - 1] = '\0';
+        row->keys[i].name[SPOT_NAME - 1] = '\0';
+        row->keys[i].text[SPOT_TEXT - 1] = '\0';
         if (row->keys[i].type > MIG_BLOB)
             return false;
     }

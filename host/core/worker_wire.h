@@ -10,6 +10,7 @@
 
 #include "arena.h"
 #include "frame.h"
+#include "spot.h"
 #include "worker_link.h"
 
 /* Descriptors that the worker starts with, behind the standard three. */
@@ -74,28 +75,9 @@ struct wire_stack {
 
 bool wire_get_stack(const struct frame *frame, struct wire_stack *stack);
 
-/*
- * The row whose callback was running, likewise filled in by a signal handler: it
+/* The row whose callback was running, likewise filled in by a signal handler: it
  * goes after the stack and on its own, since its values may be what the module
- * has spoilt. Texts are cut.
- */
-#define WIRE_KEYS 8
-#define WIRE_ROW_NAME 128
-#define WIRE_ROW_TEXT 88
-
-struct wire_row {
-    char table[WIRE_ROW_NAME];
-    uint32_t key_count;
-    uint32_t unused;
-    struct wire_row_key {
-        char name[WIRE_ROW_NAME];
-        uint32_t type; /* enum mig_type */
-        uint32_t len;
-        uint64_t bits; /* of an integer or a double */
-        char text[WIRE_ROW_TEXT];
-    } keys[WIRE_KEYS];
-};
-
-bool wire_get_row(const struct frame *frame, struct wire_row *row);
+ * has spoilt. */
+bool wire_get_row(const struct frame *frame, struct spot_row *row);
 
 #endif

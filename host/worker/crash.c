@@ -41,8 +41,8 @@ static struct {
     volatile sig_atomic_t done;
 } watch;
 
-static struct transform_spot spots[SPOTS];
-static struct wire_row row; /* too large for a handler's stack */
+static struct spot spots[SPOTS];
+static struct spot_row row; /* too large for a handler's stack */
 
 static unsigned char handler_stack[HANDLER_STACK] __attribute__((aligned(64)));
 
@@ -173,56 +173,13 @@ static void send_stack(const struct wire_stack *stack)
     send_all(stack, sizeof *stack);
 }
 
-/* Of text that may be damaged: at most `size` bytes are read. */
-static void copy_text(char *out, size_t size, const char *text, size_t len)
-{
-    size_t i = 0;
-
-    for (; text && i < size - 1 && i < len && text[i]; i++)
-        out[i] = text[i];
-    out[i] = '\0';
-}
-
-static void copy_key(struct wire_row_key *out, const char *name, const struct mig_value *value)
-{
-    copy_text(out->name, sizeof out->name, name, SIZE_MAX);
-    out->type = (uint32_t)value->type;
-    out->len = (uint32_t)value->len;
-    if (value->type == MIG_INT64 || value->type == MIG_DOUBLE)
-        memcpy(&out->bits, &value->as, sizeof out->bits);
-    else if (value->type == MIG_TEXT)
-        copy_text(out->text, sizeof out->text, value->as.data, value->len);
-}
-
-static void send_row(const struct transform_spot *spot)
+static void send_row(void)
 {
     unsigned char header[FRAME_HEADER_SIZE];
-    const struct mig_value *here = spot->here;
 
-    memset(&row, 0, sizeof row);
-    copy_text(row.table, sizeof row.table, spot->table, SIZE_MAX);
-    for (; row.key_count < spot->key_count && row.key_count < WIRE_KEYS; row.key_count++)
-        copy_key(&row.keys[row.key_count], spot->keys[row.key_count], &here[row.key_count]);
     frame_header(header, &watch.token, FRAME_ROW, sizeof row);
     send_all(header, sizeof header);
     send_all(&row, sizeof row);
-}
-
-/* The row of this thread; where the process hangs, of any. */
-static const struct transform_spot *find_spot(bool of_any)
-{
-    int thread = gettid();
-    const struct transform_spot *found = NULL;
-
-    for (size_t i = 0; i < SPOTS; i++) {
-        if (!spots[i].here)
-            continue;
-        if (spots[i].thread == thread)
-            return &spots[i];
-        if (of_any && !found)
-            found = &spots[i];
-    }
-    return found;
 }
 
 static void walk(struct wire_stack *stack, const struct place *place)
@@ -244,7 +201,6 @@ static void walk(struct wire_stack *stack, const struct place *place)
 
 static void tell(enum wire_stack_cause cause, int number, const siginfo_t *info, void *context)
 {
-    const struct transform_spot *spot;
     struct wire_stack *stack = &watch.stack;
     struct place place = {0};
 
@@ -259,9 +215,9 @@ static void tell(enum wire_stack_cause cause, int number, const siginfo_t *info,
     }
     walk(stack, context ? &place : NULL);
     send_stack(stack);
-    spot = find_spot(cause == WIRE_CAUSE_ASKED);
-    if (spot)
-        send_row(spot); /* last: should it fault in turn, the stack has been sent */
+    /* Where the process hangs, the row may be another thread's. */
+    if (spot_read(spots, SPOTS, cause == WIRE_CAUSE_ASKED, &row))
+        send_row();
 }
 
 /* Of several threads that fault, the first tells; the others wait for the end.
@@ -350,7 +306,7 @@ void crash_expect_module(void)
     dl_iterate_phdr(note_driver, NULL);
 }
 
-struct transform_spot *crash_spots(size_t *count)
+struct spot *crash_spots(size_t *count)
 {
     *count = SPOTS;
     return spots;

@@ -8,7 +8,7 @@
 #define MIGHOST_WORKER_CRASH_H
 
 #include "frame.h"
-#include "transform.h"
+#include "spot.h"
 
 /* Frames go to `control`, a socket. Called once. */
 mig_status crash_watch(int control, const struct frame_token *token, struct mig_err *err);
@@ -20,7 +20,7 @@ void crash_expect_module(void);
 void crash_thread(bool begins);
 
 /* Where transforms say which row they are at; `*count` of them. */
-struct transform_spot *crash_spots(size_t *count);
+struct spot *crash_spots(size_t *count);
 
 /* Whether SIGTERM came: the status to end with. */
 mig_status crash_asked(void *unused);

@@ -213,7 +213,7 @@ static struct apply_session apply_session_of(struct worker *worker, const struct
 {
     const struct worker_job *job = &worker->job;
     size_t spot_count;
-    struct transform_spot *spots = crash_spots(&spot_count);
+    struct spot *spots = crash_spots(&spot_count);
 
     return (struct apply_session){
         .driver = session->driver,

@@ -57,7 +57,7 @@ static void check_messages(const struct frame *frame)
 static void check_raw(const struct frame *frame)
 {
     static struct wire_stack stack;
-    static struct wire_row row;
+    static struct spot_row row;
 
     if (wire_get_stack(frame, &stack)) {
         FUZZ_CHECK(stack.object_count <= WIRE_OBJECTS && stack.frame_count <= WIRE_FRAMES);
@@ -68,10 +68,10 @@ static void check_raw(const struct frame *frame)
                        stack.frames[i].object == WIRE_NO_OBJECT);
     }
     if (wire_get_row(frame, &row)) {
-        FUZZ_CHECK(row.key_count <= WIRE_KEYS && memchr(row.table, '\0', WIRE_ROW_NAME));
+        FUZZ_CHECK(row.key_count <= SPOT_KEYS && memchr(row.table, '\0', SPOT_NAME));
         for (size_t i = 0; i < row.key_count; i++)
-            FUZZ_CHECK(memchr(row.keys[i].name, '\0', WIRE_ROW_NAME) &&
-                       memchr(row.keys[i].text, '\0', WIRE_ROW_TEXT));
+            FUZZ_CHECK(memchr(row.keys[i].name, '\0', SPOT_NAME) &&
+                       memchr(row.keys[i].text, '\0', SPOT_TEXT));
     }
 }
 

@@ -193,19 +193,19 @@ Test(worker_wire, a_stack_with_wild_numbers_is_tamed)
 
 Test(worker_wire, a_row_with_wild_numbers_is_tamed)
 {
-    static struct wire_row row, back;
+    static struct spot_row row, back;
     struct frame frame = {
         .type = FRAME_ROW, .body = (const unsigned char *)&row, .len = sizeof row};
 
     memset(&row, 0xff, sizeof row);
     cr_assert_not(wire_get_row(&frame, &back));
-    row.key_count = WIRE_KEYS;
+    row.key_count = SPOT_KEYS;
     cr_assert_not(wire_get_row(&frame, &back));
-    for (size_t i = 0; i < WIRE_KEYS; i++)
+    for (size_t i = 0; i < SPOT_KEYS; i++)
         row.keys[i].type = MIG_TEXT;
     cr_assert(wire_get_row(&frame, &back));
-    cr_assert_eq(back.table[WIRE_ROW_NAME - 1], '\0');
-    cr_assert_eq(back.keys[5].text[WIRE_ROW_TEXT - 1], '\0');
+    cr_assert_eq(back.table[SPOT_NAME - 1], '\0');
+    cr_assert_eq(back.keys[5].text[SPOT_TEXT - 1], '\0');
     frame.len--;
     cr_assert_not(wire_get_row(&frame, &back));
 }
