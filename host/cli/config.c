@@ -44,6 +44,8 @@ mig_status cli_open(struct cli *cli, struct mig_err *err)
         .history = setting_text(settings, OPT_HISTORY),
         .driver_dir = setting_text(settings, OPT_DRIVERS),
         .libraries = setting_list(settings, OPT_LIBRARY),
+        .trust = setting_text(settings, OPT_TRUST),
+        .require_signed = setting_on(settings, OPT_REQUIRE_SIGNED),
         .max_memory = (uint64_t)setting_number(settings, OPT_MAX_MEMORY),
         .max_rejects = setting_number(settings, OPT_MAX_REJECTS),
         .throttle = setting_number(settings, OPT_THROTTLE),

@@ -4,7 +4,9 @@
  * group of names that share one. Only up texts and modules are opened, for
  * their header, note and checksum; other files are opened when they run. The
  * folder stays open, so that every later opening is of the very same folder
- * and cannot lead out of it. Everything else lives in one arena.
+ * and cannot lead out of it. Everything else lives in one arena. A signed bundle
+ * was verified before, and is held to the same list again here, name by name and
+ * byte by byte: it may have changed since.
  */
 #include "catalog.h"
 
@@ -58,6 +60,7 @@ struct store {
     struct migrations migrations;
     struct warnings warnings;
     struct sha256 hash;
+    const struct manifest *manifest; /* NULL: it need not be signed */
     const char *folder;
     const char *engine;
     uint32_t lexis;
@@ -209,6 +212,24 @@ static mig_status add_file(struct store *store, const struct dirent *found, stru
     return MIG_OK;
 }
 
+/* Whether a file of the folder is one that was signed: counted, or refused. */
+static mig_status check_listed(const struct store *store, const struct dirent *found,
+                               size_t *listed, struct mig_err *err)
+{
+    struct stat info;
+
+    if (!store->manifest || manifest_find(store->manifest, found->d_name)) {
+        *listed += store->manifest != NULL;
+        return MIG_OK;
+    }
+    if (strcmp(found->d_name, MANIFEST_FILE) == 0 ||
+        strcmp(found->d_name, MANIFEST_SIGNATURE) == 0 ||
+        (fstatat(store->dir, found->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode)))
+        return MIG_OK;
+    return err_set(err, MIG_E_REFUSED, "%s/%s was added to the bundle after it was signed",
+                   store->folder, found->d_name);
+}
+
 static void auto_folder(DIR **folder)
 {
     if (*folder)
@@ -220,14 +241,21 @@ static mig_status read_names(struct store *store, struct mig_err *err)
     AUTO(close) int fd = openat(store->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     AUTO(folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *found;
+    size_t listed = 0;
 
     if (!folder)
         return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
     fd = -1; /* closed with `folder` */
-    while (errno = 0, (found = readdir(folder)))
+    while (errno = 0, (found = readdir(folder))) {
+        MIG_TRY(check_listed(store, found, &listed, err));
         MIG_TRY(add_file(store, found, err));
+    }
     if (errno != 0)
         return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
+    if (store->manifest && listed != store->manifest->count)
+        return err_set(err, MIG_E_REFUSED,
+                       "a file of the signed " MANIFEST_FILE " is no longer in the bundle %s",
+                       store->folder);
     return MIG_OK;
 }
 
@@ -384,6 +412,28 @@ static mig_status file_size(int fd, const char *file, int64_t *out, struct mig_e
     return MIG_OK;
 }
 
+/* Opens a file of the bundle. What was signed is compared in a copy that nobody
+ * can change, and that copy is what is read then. */
+static mig_status open_file(const struct store *store, const char *file, int *out,
+                            struct mig_err *err)
+{
+    AUTO(sha256) struct sha256 hash = {0};
+    unsigned char digest[MIG_SHA256_BYTES];
+    AUTO(close) int fd = -1;
+    AUTO(close) int copy = -1;
+
+    if (!store->manifest)
+        return fs_open_beneath(store->dir, store->folder, file, out, err);
+    MIG_TRY(fs_open_beneath(store->dir, store->folder, file, &fd, err));
+    MIG_TRY(fs_memfd(fd, file, &copy, err));
+    MIG_TRY(sha256_init(&hash, err));
+    MIG_TRY(sha256_fd(&hash, copy, file, digest, err));
+    MIG_TRY(manifest_check(store->manifest, file, digest, err));
+    *out = copy;
+    copy = -1;
+    return MIG_OK;
+}
+
 /* Header and checksum of an up text. */
 static mig_status glance(struct store *store, struct sql_source source, struct migration *migration,
                          struct mig_err *err)
@@ -415,6 +465,17 @@ static bool read_small(const struct store *store, const struct file *file, char 
     return *len >= 0 && *len < SMALL_FILE;
 }
 
+static mig_status check_bytes(struct store *store, const char *file, const void *data, int64_t len,
+                              struct mig_err *err)
+{
+    unsigned char digest[MIG_SHA256_BYTES];
+
+    if (!store->manifest)
+        return MIG_OK;
+    MIG_TRY(sha256_data(&store->hash, data, (size_t)len, digest, err));
+    return manifest_check(store->manifest, file, digest, err);
+}
+
 static mig_status glance_file(struct store *store, const struct file *up,
                               struct migration *migration, struct mig_err *err)
 {
@@ -423,9 +484,10 @@ static mig_status glance_file(struct store *store, const struct file *up,
     struct sql_source source = {.name = up->name, .fd = -1};
 
     if (read_small(store, up, small, &source.len)) {
+        MIG_TRY(check_bytes(store, up->name, small, source.len, err));
         source.data = small;
     } else {
-        MIG_TRY(fs_open_beneath(store->dir, store->folder, up->name, &fd, err));
+        MIG_TRY(open_file(store, up->name, &fd, err));
         MIG_TRY(file_size(fd, up->name, &source.len, err));
         source.fd = fd;
     }
@@ -502,7 +564,7 @@ static mig_status load_module(struct store *store, const struct file *module, st
     struct migration migration;
     struct note note;
 
-    MIG_TRY(fs_open_beneath(store->dir, store->folder, file, &fd, err));
+    MIG_TRY(open_file(store, file, &fd, err));
     MIG_TRY(note_read_fd(fd, file, &note, err));
     if (note.id_value != module->id)
         return err_set(err, MIG_E_REFUSED,
@@ -651,13 +713,14 @@ static void publish(struct store *store)
 }
 
 mig_status catalog_load(const char *folder, const char *engine, uint32_t lexis,
-                        const struct mig_module *const *registered, struct catalog **out,
-                        struct mig_err *err)
+                        const struct mig_module *const *registered, const struct manifest *manifest,
+                        struct catalog **out, struct mig_err *err)
 {
     AUTO(store) struct store *store = NULL;
 
     MIG_TRY(store_new(folder, engine, &store, err));
     store->lexis = lexis;
+    store->manifest = manifest;
     MIG_TRY(read_names(store, err));
     MIG_TRY(load_groups(store, err));
     files_clear(&store->files);
@@ -697,7 +760,7 @@ mig_status catalog_open_part(const struct catalog *catalog, const struct migrati
     if (!part->file)
         return err_set(err, MIG_E_BUNDLE, "the migration %s has no such text in the bundle",
                        migration->id_text);
-    status = fs_open_beneath(store->dir, store->folder, part->file, &fd, err);
+    status = open_file(store, part->file, &fd, err);
     if (status == MIG_E_NOTFOUND)
         return err_set(err, MIG_E_BUNDLE, "%s/%s is gone; leave the bundle alone during a run",
                        store->folder, part->file);

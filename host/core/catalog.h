@@ -4,12 +4,15 @@
  * opening of their files. Reads names, header lines, checksums and metadata
  * notes; never loads a module and never connects. Refuses what is ambiguous
  * (two migrations with one id, an up without an id, a down without an up) and
- * collects warnings for near misses. Cost is linear in the number of files.
+ * collects warnings for near misses. Of a signed bundle every file that is read,
+ * now or later, has the digest that was signed. Cost is linear in the number of
+ * files.
  */
 #ifndef MIGHOST_CATALOG_H
 #define MIGHOST_CATALOG_H
 
 #include "bundle_name.h" /* id_parse() */
+#include "manifest.h"
 #include "sqltext.h"
 #include <mighost.h>
 
@@ -45,10 +48,12 @@ struct catalog {
 /* Reads the bundle as the driver `engine` ("sqlite", "postgres") of that lexis
  * (enum mig_lexis) sees it.
  * `registered`: further migrations of the program, NULL at the end; may be
- * NULL. A missing folder is MIG_E_BUNDLE; a folder without migrations is fine. */
+ * NULL. `manifest`: what was signed, which must outlive the catalog; NULL: nothing
+ * needs to be. A missing folder is MIG_E_BUNDLE; a folder without migrations is
+ * fine. */
 mig_status catalog_load(const char *folder, const char *engine, uint32_t lexis,
-                        const struct mig_module *const *registered, struct catalog **out,
-                        struct mig_err *err);
+                        const struct mig_module *const *registered, const struct manifest *manifest,
+                        struct catalog **out, struct mig_err *err);
 void catalog_free(struct catalog *catalog);
 AUTO_POINTER(catalog, struct catalog, catalog_free)
 
@@ -56,7 +61,8 @@ AUTO_POINTER(catalog, struct catalog, catalog_free)
 const struct migration *catalog_find(const struct catalog *catalog, uint64_t id);
 
 /* Opens a part for reading; source->fd is then the caller's to close. MIG_E_BUNDLE
- * when the file is gone or is no regular file of the bundle. */
+ * when the file is gone or is no regular file of the bundle; MIG_E_REFUSED when it
+ * is not what was signed. What is read of it then is what was compared. */
 mig_status catalog_open_part(const struct catalog *catalog, const struct migration *migration,
                              enum catalog_role role, struct sql_source *source,
                              struct mig_err *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dynamic linker, behind three functions. Objects are opened through
+ * The dynamic linker, behind a few functions. Objects are opened through
  * /proc/self/fd, so that the bytes that were checked are those that run. The
  * linker knows an object by that name and would answer a reused number with
  * the old object: each load therefore gets a number that is not loaded, and
@@ -17,7 +17,7 @@
 
 struct dso {
     void *handle;
-    int fd;
+    int fd; /* -1 of a library of the system */
 };
 
 #define DSO_PATH_SIZE 64
@@ -66,7 +66,7 @@ static mig_status load_failed(const char *path, const char *name, struct mig_err
     const char *reason = dlerror();
     size_t len = strlen(path);
 
-    if (access("/proc/self/fd", X_OK) != 0)
+    if (path != name && access("/proc/self/fd", X_OK) != 0)
         reason = "/proc is not mounted, and modules are loaded through it";
     if (!reason)
         reason = "the dynamic linker gives no reason";
@@ -97,12 +97,26 @@ mig_status dso_open(int fd, const char *name, enum dso_binding binding, struct d
     return MIG_OK;
 }
 
+mig_status dso_open_system(const char *name, struct dso **out, struct mig_err *err)
+{
+    AUTO(free) struct dso *dso = calloc(1, sizeof *dso);
+
+    if (!dso)
+        return err_nomem(err);
+    dso->fd = -1;
+    dso->handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (!dso->handle)
+        return load_failed(name, name, err);
+    *out = TAKE(dso);
+    return MIG_OK;
+}
+
 void dso_close(struct dso *dso)
 {
     if (!dso)
         return;
     dlclose(dso->handle);
-    close(dso->fd);
+    auto_close(&dso->fd);
     free(dso);
 }
 

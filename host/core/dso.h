@@ -22,6 +22,9 @@ enum dso_binding { DSO_BIND_ALL, DSO_BIND_OWN };
  * reason. */
 mig_status dso_open(int fd, const char *name, enum dso_binding binding, struct dso **out,
                     struct mig_err *err);
+/* Loads a library of the system by its name, wherever the linker finds it: for
+ * one that few runs need, and that would slow the start of all the others. */
+mig_status dso_open_system(const char *name, struct dso **out, struct mig_err *err);
 void dso_close(struct dso *dso);
 AUTO_POINTER(dso, struct dso, dso_close)
 

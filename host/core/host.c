@@ -119,6 +119,7 @@ static mig_status fill_config(struct mighost *host, struct mig_err *err)
     MIG_TRY(own_text(host, &config->history, "mighost", err));
     MIG_TRY(own_text(host, &config->driver_dir, NULL, err));
     MIG_TRY(own_text(host, &config->worker, NULL, err));
+    MIG_TRY(own_text(host, &config->trust, NULL, err));
     MIG_TRY(strings_copy(config->params, &host->params, err));
     MIG_TRY(strings_copy(config->libraries, &host->libraries, err));
     config->params = (const char *const *)host->params;
@@ -331,6 +332,7 @@ mig_status mighost_run(struct mighost *host, const char *id, enum mighost_direct
 /* What a look at bundle and history needs; cleared by look_clear(). */
 struct look {
     struct session session;
+    struct trust *trust;
     struct catalog *catalog;
     struct applied_list *history;
     bool reachable; /* false: there is no such database yet */
@@ -340,6 +342,7 @@ static void look_clear(struct look *look)
 {
     applied_list_free(look->history);
     catalog_free(look->catalog);
+    trust_close(look->trust);
     session_clear(&look->session);
 }
 AUTO_VALUE(look, struct look, look_clear)
@@ -363,7 +366,7 @@ static mig_status look_open(struct mighost *host, struct look *look, struct mig_
     struct run_config config = run_config_of(host);
 
     MIG_TRY(need_database(host, err));
-    MIG_TRY(run_catalog(&config, &look->session, &look->catalog, err));
+    MIG_TRY(run_catalog(&config, &look->session, &look->trust, &look->catalog, err));
     return look_connect(host, look, err);
 }
 
@@ -631,7 +634,7 @@ static mig_status check_redo(struct mighost *host, uint64_t id, struct mig_err *
     AUTO(look) struct look look = {0};
     struct run_config config = run_config_of(host);
 
-    MIG_TRY(run_catalog(&config, &look.session, &look.catalog, err));
+    MIG_TRY(run_catalog(&config, &look.session, &look.trust, &look.catalog, err));
     if (catalog_find(look.catalog, id))
         return MIG_OK;
     return err_set(err, MIG_E_HISTORY,
@@ -683,7 +686,7 @@ mig_status mighost_resolve(struct mighost *host, const char *id, enum mighost_re
     run_who(who);
     MIG_TRY(id_parse(id, &number, err));
     MIG_TRY(need_database(host, err));
-    MIG_TRY(run_catalog(&config, &look.session, &look.catalog, err));
+    MIG_TRY(run_catalog(&config, &look.session, &look.trust, &look.catalog, err));
     MIG_TRY(open_to_write(host, &look, err));
     return settle_resolve(&look.session, look.catalog, number, how, who, err);
 }
@@ -700,7 +703,7 @@ mig_status mighost_baseline(struct mighost *host, const char *id, size_t *record
     run_who(who);
     MIG_TRY(id_parse(id, &number, err));
     MIG_TRY(need_database(host, err));
-    MIG_TRY(run_catalog(&config, &look.session, &look.catalog, err));
+    MIG_TRY(run_catalog(&config, &look.session, &look.trust, &look.catalog, err));
     MIG_TRY(open_to_write(host, &look, err));
     MIG_TRY(settle_baseline(&look.session, look.catalog, number, who, &count, err));
     if (recorded)
@@ -739,6 +742,27 @@ mig_status mighost_create_native(struct mighost *host, const char *id, const cha
 mig_status mighost_inspect(const char *path, struct mighost_module_info *out, struct mig_err *err)
 {
     return inspect_module(path, out, err);
+}
+
+/* --- signatures --------------------------------------------------------------------- */
+
+mig_status mighost_key_new(const char *path, char fingerprint[MIG_SHA256_HEX], struct mig_err *err)
+{
+    return trust_key_new(path, fingerprint, err);
+}
+
+mig_status mighost_sign(struct mighost *host, const char *key_path, struct mighost_signing *out,
+                        struct mig_err *err)
+{
+    return trust_sign_bundle(host->config.bundle, key_path, out, err);
+}
+
+mig_status mighost_check(struct mighost *host, struct mighost_check **out, struct mig_err *err)
+{
+    AUTO(trust) struct trust *trust = NULL;
+
+    MIG_TRY(trust_open(host->config.trust, &trust, err));
+    return trust_check_bundle(trust, host->config.bundle, out, err);
 }
 
 int mighost_exit_code(mig_status status)

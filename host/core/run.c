@@ -139,15 +139,19 @@ mig_status run_need_session(struct run *run, struct mig_err *err)
     return session_open(&run->session, &run->session_config, SESSION_WRITE, err);
 }
 
-mig_status run_catalog(const struct run_config *run, struct session *session, struct catalog **out,
-                       struct mig_err *err)
+mig_status run_catalog(const struct run_config *run, struct session *session, struct trust **trust,
+                       struct catalog **out, struct mig_err *err)
 {
     const struct mighost_config *config = run->config;
 
     if (!session->plugin)
         MIG_TRY(driver_open(config->database, config->driver_dir, &session->plugin, err));
+    if (config->trust || config->require_signed) {
+        MIG_TRY(trust_open(config->trust, trust, err));
+        MIG_TRY(trust_verify_bundle(*trust, config->bundle, err));
+    }
     return catalog_load(config->bundle, session->plugin->api->name, session->plugin->api->lexis,
-                        run->registered, out, err);
+                        run->registered, *trust ? (*trust)->manifest : NULL, out, err);
 }
 
 /* --- what a step runs --------------------------------------------------------------- */
@@ -390,7 +394,7 @@ mig_status run_execute(const struct run_config *config, const struct plan_reques
     make_run_id(run.result.run_id);
     run.session_config.cancelled = run_cancelled;
     run.session_config.cancel_arg = &run;
-    status = run_catalog(config, &run.session, &run.catalog, err);
+    status = run_catalog(config, &run.session, &run.trust, &run.catalog, err);
     if (status == MIG_OK)
         for (size_t i = 0; i < run.catalog->warning_count; i++)
             run_emit(&run, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING,
@@ -400,6 +404,7 @@ mig_status run_execute(const struct run_config *config, const struct plan_reques
     session_clear(&run.session);
     materials_clear(&run.kept);
     catalog_free(run.catalog);
+    trust_close(run.trust);
     if (result)
         *result = run.result;
     return status;

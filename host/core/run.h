@@ -12,6 +12,7 @@
 #include "catalog.h"
 #include "plan.h"
 #include "session.h"
+#include "trust.h"
 
 /* All that a run needs; borrowed. */
 struct run_config {
@@ -32,9 +33,10 @@ void run_who(char out[RUN_WHO]);
 struct session_config run_session_config(const struct run_config *run);
 
 /* Opens the bundle as the driver of `session` sees it; opens the driver alone,
- * no connection. */
-mig_status run_catalog(const struct run_config *run, struct session *session, struct catalog **out,
-                       struct mig_err *err);
+ * no connection. Where it has to be signed it is verified first: `*trust`, else
+ * NULL, which must outlive the catalog. */
+mig_status run_catalog(const struct run_config *run, struct session *session, struct trust **trust,
+                       struct catalog **out, struct mig_err *err);
 
 /* Builds the plan of `request` and carries it out. `rollback_on_failure`: undo
  * what this run applied when one of its migrations fails. `result` may be NULL

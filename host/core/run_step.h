@@ -18,6 +18,7 @@ struct run {
     const struct run_config *config;
     struct session session;
     struct session_config session_config;
+    struct trust *trust; /* NULL: nothing needs to be signed */
     struct catalog *catalog;
     struct mighost_result result;
     char who[RUN_WHO];

@@ -118,6 +118,7 @@ struct mighost_config {
     const char *worker;           /* path of mighost-worker (beside the library) */
     const char *const *params;    /* "key=value" for mig_param(), NULL at the end */
     const char *const *libraries; /* more libraries that modules may need, NULL at the end */
+    const char *trust;            /* file or folder of the trusted public keys (none) */
     int64_t wait_ms;              /* for the lock (60,000; negative: do not wait) */
     int64_t timeout_ms;           /* for one migration (0: none) */
     int64_t connect_timeout_ms;   /* (10,000) */
@@ -130,6 +131,7 @@ struct mighost_config {
     int64_t workers;              /* threads of a transform, at most (0: as its author wants) */
     int64_t max_lag_ms;           /* a transform waits for standbys further behind (0: none) */
     bool in_process;              /* run modules in this process, not in a worker */
+    bool require_signed;          /* refuse unsigned bundles; `trust` says so by itself */
     mighost_listener listener;
     void *user;
 };
@@ -248,6 +250,28 @@ struct mighost_module_info {
     char checksum[MIG_SHA256_HEX];
     char needs[512];   /* libraries, separated by ", " */
     char refusal[512]; /* why this host would not load it; "" where it would */
+};
+
+/* What is wrong with a signed bundle: one file, or the list or its signature. */
+struct mighost_fault {
+    const char *file; /* name in the bundle */
+    const char *kind; /* "changed", "added", "removed", "unreadable", "manifest", "signature" */
+    const char *text; /* one sentence */
+};
+
+struct mighost_check {
+    const char *bundle;
+    const char *signer;   /* fingerprint of the trusted key that signed it, or "" */
+    const char *key_file; /* where that key stands, or "" */
+    size_t file_count;    /* files that it consists of */
+    size_t fault_count;   /* 0: it is what was signed */
+    const struct mighost_fault *faults;
+};
+
+/* What was signed. */
+struct mighost_signing {
+    size_t file_count;
+    char signer[MIG_SHA256_HEX]; /* fingerprint of the key */
 };
 
 enum mighost_resolution { MIGHOST_RETRY, MIGHOST_MARK_APPLIED, MIGHOST_MARK_REVERTED };
@@ -377,7 +401,25 @@ MIGHOST_API mig_status mighost_create_native(struct mighost *host, const char *i
                                              const char *folder, char *path, size_t size,
                                              struct mig_err *err);
 
+/*
+ * Signatures. A fingerprint is the SHA-256, in hex, of a public key in DER. With
+ * mighost_config.trust every call that reads the bundle verifies it before
+ * anything runs, and refuses a bundle that is not wholly what a trusted key
+ * signed; and a rollback takes from the history only what one signed.
+ *
+ * mighost_key_new() writes a new pair of keys, `path` and `path`.pub, and never
+ * overwrites. mighost_sign() writes MANIFEST and MANIFEST.sig into the bundle.
+ * mighost_check() lists all that is wrong with it; it needs mighost_config.trust.
+ */
+MIGHOST_API mig_status mighost_key_new(const char *path, char fingerprint[MIG_SHA256_HEX],
+                                       struct mig_err *err);
+MIGHOST_API mig_status mighost_sign(struct mighost *host, const char *key_path,
+                                    struct mighost_signing *out, struct mig_err *err);
+MIGHOST_API mig_status mighost_check(struct mighost *host, struct mighost_check **out,
+                                     struct mig_err *err);
+
 /* All accept NULL. */
+MIGHOST_API void mighost_check_free(struct mighost_check *check);
 MIGHOST_API void mighost_list_free(struct mighost_list *list);
 MIGHOST_API void mighost_overview_free(struct mighost_overview *overview);
 MIGHOST_API void mighost_attempts_free(struct mighost_attempts *attempts);

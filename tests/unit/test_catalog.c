@@ -36,7 +36,8 @@ static struct catalog *load_as(const char *folder, const char *engine)
 {
     struct catalog *catalog = NULL;
 
-    cr_assert_eq(catalog_load(folder, engine, 0, NULL, &catalog, &err), MIG_OK, "%s", err.message);
+    cr_assert_eq(catalog_load(folder, engine, 0, NULL, NULL, &catalog, &err), MIG_OK, "%s",
+                 err.message);
     return catalog;
 }
 
@@ -72,7 +73,7 @@ static void assert_fails(const char *folder, mig_status status, const char *says
 {
     struct catalog *catalog = NULL;
 
-    cr_assert_eq(catalog_load(folder, "sqlite", 0, NULL, &catalog, &err), status, "%d: %s",
+    cr_assert_eq(catalog_load(folder, "sqlite", 0, NULL, NULL, &catalog, &err), status, "%d: %s",
                  err.status, err.message);
     cr_assert_null(catalog);
     cr_assert_not_null(strstr(err.message, says), "\"%s\" says no \"%s\"", err.message, says);
@@ -472,9 +473,9 @@ Test(catalog, migrations_of_the_program_are_sorted_in)
     const struct mig_module *const modules[] = {&for_postgres, &registered, NULL};
     struct catalog *catalog;
 
-    cr_assert_eq(
-        catalog_load(folder_of("1_a.up.sql", "9_b.up.sql"), "sqlite", 0, modules, &catalog, &err),
-        MIG_OK);
+    cr_assert_eq(catalog_load(folder_of("1_a.up.sql", "9_b.up.sql"), "sqlite", 0, modules, NULL,
+                              &catalog, &err),
+                 MIG_OK);
     cr_assert_eq(catalog->count, 3);
     cr_assert_eq(catalog->items[1].id, 5);
     cr_assert_eq(catalog->items[1].kind, MIGHOST_REGISTERED);
@@ -489,7 +490,7 @@ Test(catalog, a_migration_of_the_program_with_an_id_of_the_bundle_is_refused)
     const struct mig_module *const modules[] = {&registered, NULL};
     struct catalog *catalog = NULL;
 
-    cr_assert_eq(catalog_load(folder_of("05_a.up.sql"), "sqlite", 0, modules, &catalog, &err),
+    cr_assert_eq(catalog_load(folder_of("05_a.up.sql"), "sqlite", 0, modules, NULL, &catalog, &err),
                  MIG_E_BUNDLE);
     cr_assert_not_null(strstr(err.message, "05_a.up.sql"));
 }

@@ -21,7 +21,7 @@ static void load(const char *up)
     folder = test_folder();
     test_write(folder, "1_one.up.sql", up);
     test_write(folder, "1_one.down.sql", "SELECT 'down';\n");
-    cr_assert_eq(catalog_load(folder, "sqlite", 0, NULL, &catalog, &err), MIG_OK, "%s",
+    cr_assert_eq(catalog_load(folder, "sqlite", 0, NULL, NULL, &catalog, &err), MIG_OK, "%s",
                  err.message);
 }
 

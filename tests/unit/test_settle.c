@@ -20,7 +20,7 @@ static struct catalog *bundle_of(struct opened *on, const char *second)
     if (second)
         test_write(folder, "20240101000002_two.up.sql", second);
     test_write(folder, "20240101000003_three.up.sql", "SELECT 3;");
-    expect_status(on, catalog_load(folder, on->engine, 0, NULL, &catalog, &on->err), MIG_OK);
+    expect_status(on, catalog_load(folder, on->engine, 0, NULL, NULL, &catalog, &on->err), MIG_OK);
     return catalog;
 }
 
