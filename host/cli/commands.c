@@ -11,7 +11,8 @@
 
 const char *const group_titles[GROUP_COUNT] = {
     [GROUP_AUTHOR] = "author",   [GROUP_APPLY] = "apply", [GROUP_LOOK] = "look",
-    [GROUP_OPERATE] = "operate", [GROUP_ADOPT] = "adopt", [GROUP_ABOUT] = "about",
+    [GROUP_OPERATE] = "operate", [GROUP_TRUST] = "trust", [GROUP_ADOPT] = "adopt",
+    [GROUP_ABOUT] = "about",
 };
 
 #define BIT(id) OPTION_BIT(OPT_##id)

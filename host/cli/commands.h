@@ -13,7 +13,12 @@
 
 struct cli;
 
-enum argument_type { ARGUMENT_TEXT, ARGUMENT_ID, ARGUMENT_DIRECTION };
+enum argument_type {
+    ARGUMENT_TEXT,
+    ARGUMENT_ID,
+    ARGUMENT_DIRECTION,
+    ARGUMENT_WORD /* its own name */
+};
 
 #define ARGUMENTS_MAX 2
 
@@ -28,6 +33,7 @@ enum command_group {
     GROUP_APPLY,
     GROUP_LOOK,
     GROUP_OPERATE,
+    GROUP_TRUST,
     GROUP_ADOPT,
     GROUP_ABOUT,
     GROUP_COUNT
@@ -77,6 +83,9 @@ mig_status cmd_applied(struct cli *cli, struct mig_err *err);
 mig_status cmd_log(struct cli *cli, struct mig_err *err);
 mig_status cmd_show(struct cli *cli, struct mig_err *err);
 mig_status cmd_resolve(struct cli *cli, struct mig_err *err);
+mig_status cmd_key(struct cli *cli, struct mig_err *err);
+mig_status cmd_sign(struct cli *cli, struct mig_err *err);
+mig_status cmd_check(struct cli *cli, struct mig_err *err);
 mig_status cmd_baseline(struct cli *cli, struct mig_err *err);
 mig_status cmd_version(struct cli *cli, struct mig_err *err);
 mig_status cmd_help(struct cli *cli, struct mig_err *err);

@@ -108,6 +108,7 @@ static const struct value_kind {
 } value_kinds[] = {
     {"FOLDER", "COMPREPLY=($(compgen -d -- \"$cur\")); return"},
     {"FILE", "COMPREPLY=($(compgen -f -- \"$cur\")); return"},
+    {"PATH", "COMPREPLY=($(compgen -f -- \"$cur\")); return"},
     {NULL, "return"},
 };
 
@@ -175,6 +176,7 @@ void help_completion(struct buf *out)
                   "    *:-*) COMPREPLY=($(compgen -W \"$options\" -- \"$cur\")) ;;\n"
                   "    :*|help:*) COMPREPLY=($(compgen -W \"$commands\" -- \"$cur\")) ;;\n"
                   "    plan:*) COMPREPLY=($(compgen -W \"up down\" -- \"$cur\")) ;;\n"
+                  "    key:*) COMPREPLY=($(compgen -W \"new\" -- \"$cur\")) ;;\n"
                   "    inspect:*) COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
                   "    esac\n"
                   "}\n"

@@ -158,6 +158,9 @@ static mig_status check_argument(const struct command *command, const struct arg
     if (argument->type == ARGUMENT_DIRECTION && strcmp(given, "up") != 0 &&
         strcmp(given, "down") != 0)
         return err_set(err, MIG_E_USAGE, "\"%s\" is neither up nor down", given);
+    if (argument->type == ARGUMENT_WORD && strcmp(given, argument->name) != 0)
+        return err_set(err, MIG_E_USAGE, "\"%s\" is not \"%s\"; see `mighost help %s`", given,
+                       argument->name, command->name);
     return MIG_OK;
 }
 

@@ -178,8 +178,8 @@ static mig_status check_private(int fd, const char *path, struct mig_err *err)
         return err_errno(err, MIG_E_IO, errno, "reading the properties of %s", path);
     if (info.st_mode & (S_IRWXG | S_IRWXO))
         return err_set(err, MIG_E_REFUSED,
-                       "%s has mode %04o, so others can read the private key; take that away with "
-                       "`chmod 600`, and think of a new key",
+                       "%s has mode %04o, so others can read it, and a private key must be its "
+                       "owner's alone; take that away with `chmod 600`, and think of a new key",
                        path, (unsigned)(info.st_mode & 07777));
     return MIG_OK;
 }

@@ -137,7 +137,7 @@ Test(trust, a_private_key_that_others_can_read_does_not_sign)
 
     cr_assert_eq(chmod(key_path("one"), 0640), 0);
     cr_assert_eq(trust_sign_bundle(folder, key_path("one"), &signing, &err), MIG_E_REFUSED);
-    cr_assert(strstr(err.message, "others can read the private key"), "%s", err.message);
+    cr_assert(strstr(err.message, "mode 0640, so others can read it"), "%s", err.message);
 }
 
 Test(trust, what_is_no_private_key_of_ed25519_does_not_sign)
