@@ -57,6 +57,7 @@ static void show_record(struct page *page, const struct mighost_item *item)
                  render_time(text, item->applied_at_ms));
     render_field(page, "Took", text_duration(text, item->duration_ms));
     render_field(page, "By", item->who);
+    render_field(page, "Signed by", item->signer);
     render_field(page, "Run", item->run_id);
     render_field(page, "Host version", item->host_version);
 }

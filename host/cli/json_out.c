@@ -47,6 +47,7 @@ static void item_record(struct json *json, const struct mighost_item *item)
     json_member_text(json, "run_id", item->run_id);
     json_member_text(json, "host_version", item->host_version);
     json_member_text(json, "who", item->who);
+    json_member_text(json, "signer", item->signer);
 }
 
 void json_item(struct json *json, const struct mighost_item *item)

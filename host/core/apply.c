@@ -134,6 +134,7 @@ static struct applied row_of(const struct work *work)
         .run_id = work->session->run_id,
         .host_version = mighost_version(),
         .who = work->session->who,
+        .signer = work->session->signer,
     };
 }
 

@@ -23,6 +23,7 @@ struct apply_session {
     struct history *history;
     const char *run_id;
     const char *who;
+    const char *signer;        /* fingerprint of the key that signed the bundle, or "" */
     const char *const *params; /* "key=value", NULL at the end; may be NULL */
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms;

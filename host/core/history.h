@@ -8,7 +8,7 @@
  * so that the row and the work commit together.
  *
  *   <prefix>_history  id PK, sequence, state, kind, mode, description, checksum,
- *                     applied_at, duration_ms, run_id, host_version, who, attempt, carrier
+ *                     applied_at, duration_ms, run_id, host_version, who, signer, attempt, carrier
  *   <prefix>_log      number PK, id, action, outcome, error, started_at, duration_ms, run_id, ...
  *   <prefix>_journal  (id, step, part) PK, finished, kind, fingerprint, cursor_at, until_at, done,
  *                     rejected, total: part 0 is the step, others are ranges of its keys
@@ -46,6 +46,7 @@ struct applied {
     const char *run_id;
     const char *host_version;
     const char *who;
+    const char *signer; /* fingerprint of the key that had signed what was applied, or "" */
 };
 
 struct applied_list {
@@ -141,7 +142,7 @@ mig_status history_mark(struct history *history, uint64_t id, enum mighost_state
 mig_status history_set_state(struct history *history, uint64_t id, enum mighost_state state,
                              int64_t duration_ms, struct mig_err *err);
 /* The row of a migration that this run has applied, whoever began it: applied
- * now, by this run and host, with this carrier. */
+ * now, by this run and host, with this carrier and this signer. */
 mig_status history_finish(struct history *history, const struct applied *row, int64_t duration_ms,
                           struct mig_err *err);
 /* Replaces the checksum of an applied row (--accept-changed). */

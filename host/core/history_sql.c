@@ -16,7 +16,8 @@ static const char *const layout_tables[] = {
     " sequence BIGINT NOT NULL, state VARCHAR(20) NOT NULL, kind VARCHAR(20) NOT NULL,"
     " mode VARCHAR(20) NOT NULL, description TEXT NOT NULL, checksum VARCHAR(64) NOT NULL,"
     " carrier VARCHAR(64) NOT NULL, applied_at_ms BIGINT NOT NULL, duration_ms BIGINT NOT NULL,"
-    " run_id VARCHAR(40) NOT NULL, host_version VARCHAR(40) NOT NULL, who TEXT NOT NULL)",
+    " run_id VARCHAR(40) NOT NULL, host_version VARCHAR(40) NOT NULL, who TEXT NOT NULL,"
+    " signer VARCHAR(64) NOT NULL)",
     "CREATE TABLE @log (number @key NOT NULL PRIMARY KEY, id_text VARCHAR(20) NOT NULL,"
     " action VARCHAR(20) NOT NULL, outcome VARCHAR(20) NOT NULL, error TEXT,"
     " started_at_ms BIGINT NOT NULL, duration_ms BIGINT NOT NULL, run_id VARCHAR(40) NOT NULL,"
@@ -32,10 +33,10 @@ static const char *const layout_tables[] = {
 
 #define HISTORY_COLUMNS                                                         \
     "id, id_text, sequence, state, kind, mode, description, checksum, carrier," \
-    " applied_at_ms, duration_ms, run_id, host_version, who"
+    " applied_at_ms, duration_ms, run_id, host_version, who, signer"
 /* As they are read: first what plans are made of. */
 #define PLAN_COLUMNS \
-    "id, id_text, sequence, state, kind, mode, description, checksum, carrier, run_id"
+    "id, id_text, sequence, state, kind, mode, description, checksum, carrier, run_id, signer"
 #define READ_COLUMNS PLAN_COLUMNS ", applied_at_ms, duration_ms, host_version, who"
 #define LOG_COLUMNS                                                                \
     "number, id_text, action, outcome, error, started_at_ms, duration_ms, run_id," \
@@ -50,12 +51,12 @@ static const char *const statements[] = {
     [FIND] = "SELECT " READ_COLUMNS " FROM @history WHERE id = $1",
     [NEXT_NUMBER] = "SELECT COALESCE(MAX(number), 0) + 1 FROM @log",
     [START] = "INSERT INTO @history (" HISTORY_COLUMNS ") VALUES"
-              " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+              " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     [MARK] = "UPDATE @history SET state = $2 WHERE id = $1",
     [SET_STATE] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4"
                   " WHERE id = $1",
     [FINISH] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4, carrier = $5,"
-               " run_id = $6, host_version = $7, who = $8 WHERE id = $1",
+               " run_id = $6, host_version = $7, who = $8, signer = $9 WHERE id = $1",
     [SET_CHECKSUM] = "UPDATE @history SET checksum = $2 WHERE id = $1",
     [REMOVE] = "DELETE FROM @history WHERE id = $1",
     [LOG] = "INSERT INTO @log (" LOG_COLUMNS ") VALUES"

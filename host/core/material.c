@@ -30,11 +30,30 @@ void material_clear(struct material *material)
     buf_clear(&material->carrier);
 }
 
+/* What the history carries, if it is still what was applied, and whoever signed
+ * that is still trusted. */
+static mig_status fetch_carrier(const struct material_place *place, const struct applied *applied,
+                                struct buf *out, struct mig_err *err)
+{
+    mig_status status = MIG_OK;
+
+    if (place->trust)
+        status = trust_check_signer(place->trust, applied->signer, err);
+    if (status == MIG_OK)
+        status = history_get_carrier(place->history, applied->id, applied->carrier, out, err);
+    if (status == MIG_OK || !place->trust || (status != MIG_E_REFUSED && status != MIG_E_HISTORY))
+        return status;
+    err_wrap(err, "the way back of migration %s that the history carries is refused",
+             applied->id_text);
+    err_append(err, "nothing was run; roll back with a signed bundle that has its file");
+    err->status = MIG_E_REFUSED;
+    return err->status;
+}
+
 static mig_status load_carrier(const struct material_place *place, const struct plan_step *step,
                                struct material *material, struct mig_err *err)
 {
-    MIG_TRY(history_get_carrier(place->history, step->applied->id, step->applied->carrier,
-                                &material->carrier, err));
+    MIG_TRY(fetch_carrier(place, step->applied, &material->carrier, err));
     snprintf(material->checksum, sizeof material->checksum, "%s", step->applied->carrier);
     if (step->applied->kind == MIGHOST_NATIVE)
         return fs_memfd_bytes(material->carrier.data, material->carrier.len, step->applied->id_text,

@@ -11,11 +11,13 @@
 #include "catalog.h"
 #include "history.h"
 #include "plan.h"
+#include "trust.h"
 
 /* Where the material of a run comes from. */
 struct material_place {
     const struct catalog *catalog;
     struct history *history;
+    const struct trust *trust; /* NULL: what the history carries need not be signed */
     const char *bundle;
     uint32_t lexis; /* of the driver */
 };

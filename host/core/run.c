@@ -162,6 +162,7 @@ mig_status run_open_material(struct run *run, const struct plan_step *step,
 {
     struct material_place place = {
         .catalog = run->catalog,
+        .trust = run->trust,
         .bundle = run->config->config->bundle,
         .lexis = run->session.driver->lexis,
     };

@@ -45,6 +45,12 @@ static inline const char *step_description(const struct plan_step *step)
     return step->migration ? step->migration->description : step->applied->description;
 }
 
+/* The fingerprint of the key that signed the bundle, or "". */
+static inline const char *run_signer(const struct run *run)
+{
+    return run->trust ? run->trust->signer->fingerprint : "";
+}
+
 /* Tells the listener; what is not set is filled in. */
 void run_emit(struct run *run, struct mighost_event event);
 void run_emit_step(struct run *run, const struct plan_step *step, size_t index,

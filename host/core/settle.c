@@ -134,6 +134,7 @@ static mig_status record(struct settle *settle, const struct migration *migratio
         .run_id = "",
         .host_version = mighost_version(),
         .who = settle->who,
+        .signer = "", /* whoever applied it, it was not from this bundle */
     };
 
     sha256_hex(migration->checksum, checksum);

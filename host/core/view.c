@@ -114,6 +114,7 @@ static void fill_from_history(struct list_store *store, const struct applied *ap
     item->run_id = keep_again(store, applied->run_id, last->run_id);
     item->host_version = keep_again(store, applied->host_version, last->host_version);
     item->who = keep_again(store, applied->who, last->who);
+    item->signer = keep_again(store, applied->signer, last->signer);
 }
 
 /* What was applied, or else what would be. */
@@ -137,7 +138,7 @@ static void add_item(struct list_store *store, const struct migration *migration
         store->failed = true;
         return;
     }
-    item->run_id = item->host_version = item->who = "";
+    item->run_id = item->host_version = item->who = item->signer = "";
     if (migration)
         fill_from_bundle(store, migration, item);
     if (applied)

@@ -25,6 +25,7 @@ struct worker_job {
     const char *file;     /* for messages */
     const char *run_id;
     const char *who;
+    const char *signer;
     const char *const *params;
     const char *const *libraries;
     enum mighost_direction direction;

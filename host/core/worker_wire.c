@@ -67,6 +67,7 @@ static const struct member JOB[] = {
     NUMBER(23, struct worker_job, throttle),
     NUMBER(24, struct worker_job, max_lag_ms),
     NUMBER(25, struct worker_job, workers),
+    TEXT(26, struct worker_job, signer),
     END,
 };
 

@@ -176,7 +176,8 @@ struct mighost_item {
     int64_t duration_ms;
     const char *run_id;
     const char *host_version;
-    const char *who; /* user@host that applied it */
+    const char *who;    /* user@host that applied it */
+    const char *signer; /* fingerprint of the key that had signed it */
 };
 
 struct mighost_list {

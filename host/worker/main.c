@@ -221,6 +221,7 @@ static struct apply_session apply_session_of(struct worker *worker, const struct
         .history = session->history,
         .run_id = job->run_id,
         .who = job->who ? job->who : "",
+        .signer = job->signer ? job->signer : "",
         .params = job->params,
         .lock_timeout_ms = job->lock_timeout_ms > 0 ? job->lock_timeout_ms : 0,
         .statement_timeout_ms = job->statement_timeout_ms > 0 ? job->statement_timeout_ms : 0,

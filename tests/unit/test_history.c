@@ -24,6 +24,7 @@ static struct applied row_of(uint64_t id, const char *id_text)
         .run_id = "run 1",
         .host_version = "9.9.9",
         .who = "someone@somewhere",
+        .signer = hex_of_nothing,
     };
 }
 
@@ -211,6 +212,7 @@ Engines(history, what_plans_are_made_of_is_read_alone)
     cr_assert_str_eq(list->items[0].checksum, hex_of_nothing);
     cr_assert_str_eq(list->items[0].carrier, "c");
     cr_assert_str_eq(list->items[0].run_id, "run 1");
+    cr_assert_str_eq(list->items[0].signer, hex_of_nothing);
     cr_assert_str_empty(list->items[0].who);
     cr_assert_eq(list->items[0].duration_ms, 0);
 }
@@ -253,11 +255,13 @@ Engines(history, the_row_is_of_the_run_that_finished_it)
     row.who = "somebody@else";
     row.host_version = "9.9";
     row.carrier = hex_of_nothing;
+    row.signer = "another-key";
     opened_begin(on);
     expect_status(on, history_finish(on->history, &row, 12, &on->err), MIG_OK);
     opened_commit(on);
-    expect_rows(on, "SELECT state, duration_ms, run_id, who, host_version FROM mighost_history",
-                "applied|12|a-later-run|somebody@else|9.9");
+    expect_rows(on,
+                "SELECT state, duration_ms, run_id, who, host_version, signer FROM mighost_history",
+                "applied|12|a-later-run|somebody@else|9.9|another-key");
     expect_rows(on, "SELECT carrier FROM mighost_history", hex_of_nothing);
 }
 

@@ -37,6 +37,7 @@ static void put(struct opened *on, enum mighost_state state, enum mig_mode mode)
         .run_id = "r",
         .host_version = "0",
         .who = "w",
+        .signer = "",
     };
     struct journal_row step = {.step = 1, .finished = true, .kind = "sql"};
 

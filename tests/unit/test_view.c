@@ -42,6 +42,7 @@ static struct applied row_of(uint64_t id, const char *id_text, int64_t sequence,
         .run_id = "run",
         .host_version = "1",
         .who = "who",
+        .signer = "key",
         .applied_at_ms = 1000 + sequence,
         .duration_ms = 5,
     };
@@ -141,6 +142,7 @@ Test(view, an_item_has_what_its_side_knows)
     cr_assert_eq(item(all, "1")->sequence, 12);
     cr_assert_eq(item(all, "1")->duration_ms, 5);
     cr_assert_str_eq(item(all, "1")->who, "who");
+    cr_assert_str_eq(item(all, "1")->signer, "key");
     mighost_list_free(all);
 }
 
