@@ -5,13 +5,15 @@
 #   mig_add_migration(<id>_<name> C <source>... [BUNDLE <folder>] [LIBRARIES <library>...])
 #   mig_add_migration(<id>_<name> SQL <file>... [BUNDLE <folder>])
 #   mig_add_sql(<file>... [BUNDLE <folder>])
+#   mig_sign_bundle(KEY <file> [BUNDLE <folder>])
 #   mig_add_driver(<name> SOURCES <source>... [LIBRARIES <library>...] [OUTPUT <folder>])
 #
 # A migration becomes libmig_<id>.so in the bundle (default: migrations in the
 # build folder), from C sources or from SQL files named
 # <id>_<name>[.<engine>].{up,down,verify}.sql; mig_add_sql() puts SQL files there
-# as they are. A target named like the bundle's folder builds all of it. The
-# same sources give the same bytes, whatever folder they are built in.
+# as they are. A target named like the bundle's folder builds all of it, and
+# mig_sign_bundle() has it sign the bundle last. The same sources give the same
+# bytes, whatever folder they are built in.
 
 include_guard(GLOBAL)
 
@@ -52,7 +54,8 @@ function(_mig_harden target symbol_map)
   target_compile_features(${target} PRIVATE c_std_11)
 endfunction()
 
-# Sets `out` to the target that builds the whole bundle.
+# Sets `out` to the target that builds the whole bundle. What the bundle consists
+# of is a dependency of <out>_parts, so that more can be done once that is there.
 function(_mig_bundle_target bundle out)
   get_filename_component(name ${bundle} NAME)
   if(TARGET ${name})
@@ -65,6 +68,8 @@ function(_mig_bundle_target bundle out)
   endif()
   if(NOT TARGET ${name})
     add_custom_target(${name} ALL)
+    add_custom_target(${name}_parts)
+    add_dependencies(${name} ${name}_parts)
     set_target_properties(${name} PROPERTIES MIG_BUNDLE ${bundle})
   endif()
   set(${out} ${name} PARENT_SCOPE)
@@ -89,7 +94,7 @@ function(_mig_place_module target id bundle)
   add_custom_command(TARGET ${target} POST_BUILD
     COMMAND chmod go-w $<TARGET_FILE:${target}> ${bundle} VERBATIM)
   _mig_bundle_target(${bundle} all)
-  add_dependencies(${all} ${target})
+  add_dependencies(${all}_parts ${target})
 endfunction()
 
 # A text as a C string's content.
@@ -226,7 +231,33 @@ function(mig_add_sql)
   string(SHA1 hash "${copies}")
   string(SUBSTRING ${hash} 0 8 hash)
   add_custom_target(${all}_sql_${hash} DEPENDS ${copies})
-  add_dependencies(${all} ${all}_sql_${hash})
+  add_dependencies(${all}_parts ${all}_sql_${hash})
+endfunction()
+
+# Signs whatever is in the bundle after each build of it, whoever put it there.
+function(mig_sign_bundle)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "KEY;BUNDLE" "")
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_KEY)
+    message(FATAL_ERROR "mig_sign_bundle: give KEY and the file of the private key")
+  endif()
+  if(TARGET mighost_cli)
+    set(host mighost_cli)
+  elseif(MIGHOST_EXECUTABLE)
+    set(host ${MIGHOST_EXECUTABLE})
+  else()
+    message(FATAL_ERROR "mig_sign_bundle: call find_package(mighost) here or in a folder above")
+  endif()
+  get_filename_component(key "${arg_KEY}" ABSOLUTE)
+  _mig_bundle_path("${arg_BUNDLE}" bundle)
+  _mig_bundle_target(${bundle} all)
+  if(TARGET ${all}_signature)
+    message(FATAL_ERROR "mig_sign_bundle: ${bundle} is signed twice")
+  endif()
+  add_custom_target(${all}_signature
+    COMMAND ${host} --bundle ${bundle} sign --key ${key} --quiet
+    COMMENT "Signing ${bundle}" VERBATIM)
+  add_dependencies(${all}_signature ${all}_parts)
+  add_dependencies(${all} ${all}_signature)
 endfunction()
 
 function(mig_add_driver name)

@@ -164,6 +164,33 @@ grep -qaF 'VALUES (3, 3)' "$bundle/libmig_20240301130000.so" || fail "a change i
 [[ ! -e $bundle/20240301150000_more.up.sql ]] || fail "a removed file is still in the bundle"
 [[ -e $bundle/20240301140000_fill.up.sql ]] || fail "a file that stayed is gone"
 
+# ---- signed ---------------------------------------------------------------------
+
+# The key comes from a folder of its own; the signature comes last, also where
+# it was asked for first, and for parts from another folder.
+umask 022
+mkdir keys
+"$host" -q key new keys/release || fail "key new"
+project signed \
+    'mig_sign_bundle(KEY ../keys/release)' \
+    'mig_add_migration(20240301120000_create_notes C create.c)' \
+    'add_subdirectory(plain)'
+cp one/create.c signed/
+mkdir signed/plain
+echo 'INSERT INTO notes VALUES (1, 1);' >signed/plain/20240301140000_fill.up.sql
+echo 'mig_add_sql(20240301140000_fill.up.sql)' >signed/plain/CMakeLists.txt
+build signed signed.build || fail "$(<build.log)"
+"$host" -m signed.build/migrations --trust keys/release.pub check >check.log || fail "$(<check.log)"
+grep -q ' 2 files,' check.log || fail "$(<check.log)"
+"$host" -m signed.build/migrations --trust keys/release.pub -d "sqlite:$scratch/signed.db" up >up.log 2>&1 ||
+    fail "up: $(<up.log)"
+echo 'INSERT INTO notes VALUES (2, 2);' >>signed/plain/20240301140000_fill.up.sql
+cmake --build signed.build --target migrations >build.log 2>&1 || fail "$(<build.log)"
+"$host" -m signed.build/migrations --trust keys/release.pub check >check.log || fail "$(<check.log)"
+chmod 640 keys/release
+cmake --build signed.build >build.log 2>&1 && fail "signed with a key that others can read"
+grep -q 'others can read it' build.log || fail "$(<build.log)"
+
 # ---- wrong use --------------------------------------------------------------------
 
 refuses 'is not <id>_<name>' 'mig_add_migration(create_notes C create.c)'
@@ -174,6 +201,8 @@ refuses 'has no .up.sql file' \
     'mig_add_migration(20240301130000_index_notes SQL 20240301130000_index_notes.down.sql)'
 refuses 'is not named 20240301120000_<name>' \
     'mig_add_migration(20240301120000_x SQL 20240301130000_index_notes.down.sql)'
+refuses 'give KEY' 'mig_sign_bundle(keys/release)'
+refuses 'is signed twice' 'mig_sign_bundle(KEY a)' 'mig_sign_bundle(KEY b)'
 refuses 'give SOURCES' 'mig_add_driver(mine)'
 echo 'int missing(void); int call(void); int call(void) { return missing(); }' >one/missing.c
 refuses 'missing' 'mig_add_migration(20240301120000_x C create.c missing.c)'
