@@ -120,6 +120,8 @@ static mig_status freeze_module(const struct material_place *place,
     MIG_TRY(module_fetch(place->bundle, file, &material->module_fd, err));
     MIG_TRY(sha256_init(&hash, err));
     MIG_TRY(sha256_fd(&hash, material->module_fd, file, digest, err));
+    if (place->trust)
+        MIG_TRY(manifest_check(place->trust->manifest, file, digest, err));
     if (memcmp(digest, migration->checksum, sizeof digest) != 0)
         return changed_since(file, err);
     sha256_hex(digest, material->checksum);

@@ -208,31 +208,52 @@ refused "a FIFO" up
 
 # ---- between the check and the use ------------------------------------------------------
 
-# The host has verified the bundle when it waits for the database; its files are
-# exchanged then.
+# exchange FILE OTHER: runs `up` and puts a link to OTHER in the place of FILE when
+# the host has verified the bundle, and waits for the database.
+exchange()
+{
+    local holding running
+
+    sqlite3 app.db 'CREATE TABLE mine (x);'
+    rm -f holder holder.out
+    mkfifo holder
+    sqlite3 app.db <holder >holder.out &
+    holding=$!
+    exec 7>holder
+    echo 'BEGIN EXCLUSIVE; SELECT 1;' >&7
+    until [[ -s holder.out ]]; do sleep 0.05; done
+    "$MIGHOST_BIN" --busy-timeout 60s up >up.out 2>up.err &
+    running=$!
+    until [[ -s up.err || $(ls -l /proc/$running/fd 2>/dev/null) == *app.db* ]]; do
+        sleep 0.05
+    done
+    mkdir migrations/within
+    cp "$2" migrations/within/other
+    ln -sf within/other "migrations/$1"
+    echo 'ROLLBACK;' >&7
+    exec 7>&-
+    wait "$holding"
+    wait "$running"
+    expect "$1 exchanged: exit" "$?" 6
+    expect_match "$1 exchanged" "$(cat up.err)" "*$1 was changed after the bundle was signed*"
+    expect "$1 exchanged: tables" \
+        "$(sqlite3 app.db .tables | xargs | tr ' ' '\n' | grep -v mighost_)" mine
+}
+
+echo 'CREATE TABLE stolen (x);' >stolen.sql
 bundle
-sqlite3 app.db 'CREATE TABLE mine (x);'
-mkfifo holder
-sqlite3 app.db <holder >holder.out &
-holding=$!
-exec 7>holder
-echo 'BEGIN EXCLUSIVE; SELECT 1;' >&7
-until [[ -s holder.out ]]; do sleep 0.05; done
-"$MIGHOST_BIN" --events --busy-timeout 60s up >up.out 2>up.err &
-running=$!
-until [[ -s up.err || $(ls -l /proc/$running/fd 2>/dev/null) == *app.db* ]]; do sleep 0.05; done
-echo 'CREATE TABLE stolen (x);' >"$folder/stolen.sql"
-mkdir migrations/within
-mv "$folder/stolen.sql" migrations/within/
-ln -sf within/stolen.sql migrations/20240126110000_create_posts.up.sql
-echo 'ROLLBACK;' >&7
-exec 7>&-
-wait "$holding"
-wait "$running"
-expect "exchanged: exit" "$?" 6
-expect_match "exchanged" "$(cat up.err)" \
-    "*20240126110000_create_posts.up.sql was changed after the bundle was signed*"
-expect "exchanged: tables" "$(sqlite3 app.db .tables | xargs | tr ' ' '\n' | grep -v mighost_)" mine
+exchange 20240126110000_create_posts.up.sql stolen.sql
+bundle
+exchange 20240126110000_create_posts.down.sql stolen.sql
+bundle
+cp "$MIGHOST_FIXTURES"/good_table/libmig_20240601000001.so migrations/
+run sign --key release
+exchange libmig_20240601000001.so "$MIGHOST_FIXTURES"/good_verify/libmig_*.so
+bundle
+{ yes '-- a long text' | head -n 10000 && echo 'CREATE TABLE large (x);'; } \
+    >migrations/20240126120000_large.up.sql
+run sign --key release
+exchange 20240126120000_large.up.sql stolen.sql
 
 # ---- what the history carries --------------------------------------------------------------
 
