@@ -52,6 +52,6 @@ AUTO_POINTER(list, struct mighost_list, mighost_list_free)
 AUTO_POINTER(overview, struct mighost_overview, mighost_overview_free)
 AUTO_POINTER(attempts, struct mighost_attempts, mighost_attempts_free)
 AUTO_POINTER(detail, struct mighost_detail, mighost_detail_free)
-AUTO_POINTER(check, struct mighost_check, mighost_check_free)
+AUTO_POINTER(findings, struct mighost_findings, mighost_findings_free)
 
 #endif

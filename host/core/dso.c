@@ -20,12 +20,13 @@ struct dso {
     int fd; /* -1 of a library of the system */
 };
 
+#define DSO_FD_FOLDER "/proc/self/fd"
 #define DSO_PATH_SIZE 64
 #define DSO_FIRST_FD 3
 
 static void dso_path(char out[DSO_PATH_SIZE], int fd)
 {
-    snprintf(out, DSO_PATH_SIZE, "/proc/self/fd/%d", fd);
+    snprintf(out, DSO_PATH_SIZE, DSO_FD_FOLDER "/%d", fd);
 }
 
 /* Whether some object, perhaps another one, is loaded by this very name. The
@@ -66,7 +67,8 @@ static mig_status load_failed(const char *path, const char *name, struct mig_err
     const char *reason = dlerror();
     size_t len = strlen(path);
 
-    if (path != name && access("/proc/self/fd", X_OK) != 0)
+    if (strncmp(path, DSO_FD_FOLDER, strlen(DSO_FD_FOLDER)) == 0 &&
+        access(DSO_FD_FOLDER, X_OK) != 0)
         reason = "/proc is not mounted, and modules are loaded through it";
     if (!reason)
         reason = "the dynamic linker gives no reason";

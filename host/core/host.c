@@ -757,7 +757,7 @@ mig_status mighost_sign(struct mighost *host, const char *key_path, struct migho
     return trust_sign_bundle(host->config.bundle, key_path, out, err);
 }
 
-mig_status mighost_check(struct mighost *host, struct mighost_check **out, struct mig_err *err)
+mig_status mighost_check(struct mighost *host, struct mighost_findings **out, struct mig_err *err)
 {
     AUTO(trust) struct trust *trust = NULL;
 

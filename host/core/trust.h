@@ -42,7 +42,7 @@ mig_status trust_check_signer(const struct trust *trust, const char *fingerprint
 mig_status trust_verify_bundle(struct trust *trust, const char *folder, struct mig_err *err);
 /* Says all that is wrong with it. */
 mig_status trust_check_bundle(const struct trust *trust, const char *folder,
-                              struct mighost_check **out, struct mig_err *err);
+                              struct mighost_findings **out, struct mig_err *err);
 /* Writes the list and its signature. */
 mig_status trust_sign_bundle(const char *folder, const char *key_path, struct mighost_signing *out,
                              struct mig_err *err);

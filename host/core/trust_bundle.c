@@ -22,7 +22,7 @@ VEC_DEFINE(file_names, const char *);
 VEC_DEFINE(faults, struct mighost_fault);
 
 struct store {
-    struct mighost_check check; /* first: what is handed out */
+    struct mighost_findings findings; /* first: what is handed out */
     struct arena texts;
     struct faults faults;
     struct file_names names;
@@ -44,9 +44,9 @@ static void store_free(struct store *store)
 }
 AUTO_POINTER(store, struct store, store_free)
 
-void mighost_check_free(struct mighost_check *check)
+void mighost_findings_free(struct mighost_findings *findings)
 {
-    store_free((struct store *)check);
+    store_free((struct store *)findings);
 }
 
 /* --- the files of a bundle ---------------------------------------------------- */
@@ -298,28 +298,45 @@ static mig_status check(const struct trust *trust, struct store *store, struct m
     MIG_TRY(compare_all(store, manifest, err));
     if (!signer)
         return MIG_OK;
-    store->check.signer = arena_strdup(&store->texts, signer->fingerprint);
-    store->check.key_file = arena_strdup(&store->texts, signer->file);
-    return store->check.signer && store->check.key_file ? MIG_OK : err_nomem(err);
+    store->findings.signer = arena_strdup(&store->texts, signer->fingerprint);
+    store->findings.key_file = arena_strdup(&store->texts, signer->file);
+    return store->findings.signer && store->findings.key_file ? MIG_OK : err_nomem(err);
 }
 
 mig_status trust_check_bundle(const struct trust *trust, const char *folder,
-                              struct mighost_check **out, struct mig_err *err)
+                              struct mighost_findings **out, struct mig_err *err)
 {
     AUTO(store) struct store *store = NULL;
 
     MIG_TRY(store_new(folder, &store, err));
-    store->check.bundle = store->folder;
-    store->check.signer = store->check.key_file = "";
-    store->check.file_count = store->names.len;
+    store->findings.bundle = store->folder;
+    store->findings.signer = store->findings.key_file = "";
+    store->findings.file_count = store->names.len;
     MIG_TRY(check(trust, store, err));
-    store->check.fault_count = store->faults.len;
-    store->check.faults = store->faults.data;
-    *out = &TAKE(store)->check;
+    store->findings.fault_count = store->faults.len;
+    store->findings.faults = store->faults.data;
+    *out = &TAKE(store)->findings;
     return MIG_OK;
 }
 
 /* --- signing ------------------------------------------------------------------------- */
+
+/* A key within the bundle would be handed out with it. */
+static mig_status check_key_outside(const struct store *store, const char *key_path,
+                                    struct mig_err *err)
+{
+    char parent[FS_PATH_SIZE];
+    struct stat bundle, keys;
+
+    MIG_TRY(fs_parent(parent, sizeof parent, key_path, err));
+    if (fstat(store->dir, &bundle) == 0 && stat(parent, &keys) == 0 &&
+        bundle.st_dev == keys.st_dev && bundle.st_ino == keys.st_ino)
+        return err_set(err, MIG_E_USAGE,
+                       "the private key %s lies in the bundle that it signs, and would be handed "
+                       "out with it; put it elsewhere",
+                       key_path);
+    return MIG_OK;
+}
 
 static mig_status write_list(struct store *store, struct buf *out, struct mig_err *err)
 {
@@ -357,6 +374,7 @@ mig_status trust_sign_bundle(const char *folder, const char *key_path, struct mi
     unsigned char signature[ED25519_SIGNATURE];
 
     MIG_TRY(store_new(folder, &store, err));
+    MIG_TRY(check_key_outside(store, key_path, err));
     MIG_TRY(ed25519_open(&curve, err));
     MIG_TRY(private_key_read(curve, key_path, &key, err));
     MIG_TRY(write_list(store, &list, err));

@@ -260,7 +260,8 @@ struct mighost_fault {
     const char *text; /* one sentence */
 };
 
-struct mighost_check {
+/* What mighost_check() finds. */
+struct mighost_findings {
     const char *bundle;
     const char *signer;   /* fingerprint of the trusted key that signed it, or "" */
     const char *key_file; /* where that key stands, or "" */
@@ -416,11 +417,11 @@ MIGHOST_API mig_status mighost_key_new(const char *path, char fingerprint[MIG_SH
                                        struct mig_err *err);
 MIGHOST_API mig_status mighost_sign(struct mighost *host, const char *key_path,
                                     struct mighost_signing *out, struct mig_err *err);
-MIGHOST_API mig_status mighost_check(struct mighost *host, struct mighost_check **out,
+MIGHOST_API mig_status mighost_check(struct mighost *host, struct mighost_findings **out,
                                      struct mig_err *err);
 
 /* All accept NULL. */
-MIGHOST_API void mighost_check_free(struct mighost_check *check);
+MIGHOST_API void mighost_findings_free(struct mighost_findings *findings);
 MIGHOST_API void mighost_list_free(struct mighost_list *list);
 MIGHOST_API void mighost_overview_free(struct mighost_overview *overview);
 MIGHOST_API void mighost_attempts_free(struct mighost_attempts *attempts);

@@ -8,6 +8,7 @@
 #include "trust.h"
 
 #include "catalog.h"
+#include "dso.h"
 #include "pem.h"
 #include "support.h"
 
@@ -167,6 +168,25 @@ Test(trust, what_is_no_private_key_of_ed25519_does_not_sign)
                      cases[i].command);
         cr_assert(strstr(err.message, cases[i].why), "%s", err.message);
     }
+}
+
+Test(trust, a_private_key_within_the_bundle_does_not_sign_it)
+{
+    struct mighost_signing signing;
+    char *within = test_format("%s/mine", folder);
+
+    cr_assert_eq(trust_key_new(within, fingerprint, &err), MIG_OK, "%s", err.message);
+    cr_assert_eq(trust_sign_bundle(folder, within, &signing, &err), MIG_E_USAGE);
+    cr_assert(strstr(err.message, "lies in the bundle"), "%s", err.message);
+}
+
+Test(trust, a_library_that_is_not_there_is_named)
+{
+    struct dso *library = NULL;
+
+    cr_assert_eq(dso_open_system("libnowhere.so.9", &library, &err), MIG_E_REFUSED);
+    cr_assert(strstr(err.message, "libnowhere.so.9 cannot be loaded"), "%s", err.message);
+    cr_assert_null(library);
 }
 
 /* --- the store --------------------------------------------------------------------- */
@@ -439,28 +459,28 @@ Test(trust, a_link_out_of_the_bundle_and_a_fifo_are_refused)
 
 Test(trust, a_check_lists_every_fault)
 {
-    struct mighost_check *check = NULL;
+    struct mighost_findings *findings = NULL;
 
     trust_key(key_path("one.pub"));
-    cr_assert_eq(trust_check_bundle(trust, folder, &check, &err), MIG_OK, "%s", err.message);
-    cr_assert_eq(check->fault_count, 0);
-    cr_assert_eq(check->file_count, 3);
-    cr_assert_str_eq(check->signer, fingerprint);
-    mighost_check_free(check);
+    cr_assert_eq(trust_check_bundle(trust, folder, &findings, &err), MIG_OK, "%s", err.message);
+    cr_assert_eq(findings->fault_count, 0);
+    cr_assert_eq(findings->file_count, 3);
+    cr_assert_str_eq(findings->signer, fingerprint);
+    mighost_findings_free(findings);
     test_write(folder, "1_one.up.sql", "SELECT 1;\n");
     test_write(folder, "0_new.up.sql", "SELECT 1;\n");
     cr_assert_eq(unlink(test_format("%s/README", folder)), 0);
     test_write(folder, MANIFEST_SIGNATURE, "short");
-    cr_assert_eq(trust_check_bundle(trust, folder, &check, &err), MIG_OK, "%s", err.message);
-    cr_assert_eq(check->fault_count, 4);
-    cr_assert_str_eq(check->signer, "");
-    cr_assert_str_eq(check->faults[0].kind, "signature");
-    cr_assert_str_eq(check->faults[1].kind, "added");
-    cr_assert_str_eq(check->faults[1].file, "0_new.up.sql");
-    cr_assert_str_eq(check->faults[2].kind, "changed");
-    cr_assert_str_eq(check->faults[3].kind, "removed");
-    cr_assert_str_eq(check->faults[3].file, "README");
-    mighost_check_free(check);
+    cr_assert_eq(trust_check_bundle(trust, folder, &findings, &err), MIG_OK, "%s", err.message);
+    cr_assert_eq(findings->fault_count, 4);
+    cr_assert_str_eq(findings->signer, "");
+    cr_assert_str_eq(findings->faults[0].kind, "signature");
+    cr_assert_str_eq(findings->faults[1].kind, "added");
+    cr_assert_str_eq(findings->faults[1].file, "0_new.up.sql");
+    cr_assert_str_eq(findings->faults[2].kind, "changed");
+    cr_assert_str_eq(findings->faults[3].kind, "removed");
+    cr_assert_str_eq(findings->faults[3].file, "README");
+    mighost_findings_free(findings);
 }
 
 /* --- between the check and the use ------------------------------------------------------ */
