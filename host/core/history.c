@@ -206,16 +206,16 @@ static bool applied_read(struct history_query *query, bool all, struct applied_s
     row->checksum = history_keep(query, 7, texts, NULL);
     row->carrier = history_keep(query, 8, texts, NULL);
     row->run_id = history_keep(query, 9, texts, last->run_id);
-    row->signer = history_keep(query, 10, texts, last->signer);
-    row->host_version = row->who = "";
+    row->host_version = row->who = row->signer = "";
     if (all) {
-        row->applied_at_ms = history_int(query, 11);
-        row->duration_ms = history_int(query, 12);
-        row->host_version = history_keep(query, 13, texts, last->host_version);
-        row->who = history_keep(query, 14, texts, last->who);
+        row->applied_at_ms = history_int(query, 10);
+        row->duration_ms = history_int(query, 11);
+        row->host_version = history_keep(query, 12, texts, last->host_version);
+        row->who = history_keep(query, 13, texts, last->who);
+        row->signer = history_keep(query, 14, texts, last->signer);
     }
     return row->id_text && row->description && row->checksum && row->carrier && row->run_id &&
-           row->signer && row->host_version && row->who;
+           row->host_version && row->who && row->signer;
 }
 
 static mig_status applied_query(struct history *history, enum history_statement which,

@@ -111,7 +111,7 @@ mig_status applied_list_empty(struct applied_list **out, struct mig_err *err);
 /* Everything, in one query. An absent history is an empty list. */
 mig_status history_load(struct history *history, struct applied_list **out, struct mig_err *err);
 /* The same without what no plan asks: applied_at_ms and duration_ms are 0,
- * host_version and who are empty. */
+ * host_version, who and signer are empty. */
 mig_status history_load_plan(struct history *history, struct applied_list **out,
                              struct mig_err *err);
 void applied_list_free(struct applied_list *list);

@@ -36,8 +36,8 @@ static const char *const layout_tables[] = {
     " applied_at_ms, duration_ms, run_id, host_version, who, signer"
 /* As they are read: first what plans are made of. */
 #define PLAN_COLUMNS \
-    "id, id_text, sequence, state, kind, mode, description, checksum, carrier, run_id, signer"
-#define READ_COLUMNS PLAN_COLUMNS ", applied_at_ms, duration_ms, host_version, who"
+    "id, id_text, sequence, state, kind, mode, description, checksum, carrier, run_id"
+#define READ_COLUMNS PLAN_COLUMNS ", applied_at_ms, duration_ms, host_version, who, signer"
 #define LOG_COLUMNS                                                                \
     "number, id_text, action, outcome, error, started_at_ms, duration_ms, run_id," \
     " host_version, who"

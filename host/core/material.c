@@ -30,6 +30,16 @@ void material_clear(struct material *material)
     buf_clear(&material->carrier);
 }
 
+/* Whether the one who signed what was applied is still trusted. */
+static mig_status check_signer(const struct material_place *place, const struct applied *applied,
+                               struct mig_err *err)
+{
+    AUTO(applied_list) struct applied_list *rows = NULL;
+
+    MIG_TRY(history_find(place->history, applied->id, &rows, err)); /* plans do without it */
+    return trust_check_signer(place->trust, rows->items[0].signer, err);
+}
+
 /* What the history carries, if it is still what was applied, and whoever signed
  * that is still trusted. */
 static mig_status fetch_carrier(const struct material_place *place, const struct applied *applied,
@@ -38,7 +48,7 @@ static mig_status fetch_carrier(const struct material_place *place, const struct
     mig_status status = MIG_OK;
 
     if (place->trust)
-        status = trust_check_signer(place->trust, applied->signer, err);
+        status = check_signer(place, applied, err);
     if (status == MIG_OK)
         status = history_get_carrier(place->history, applied->id, applied->carrier, out, err);
     if (status == MIG_OK || !place->trust || (status != MIG_E_REFUSED && status != MIG_E_HISTORY))

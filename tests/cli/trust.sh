@@ -215,7 +215,7 @@ exchange()
     local holding running
 
     sqlite3 app.db 'CREATE TABLE mine (x);'
-    rm -f holder holder.out
+    rm -f holder holder.out up.err # the last one's error would pass for this one's
     mkfifo holder
     sqlite3 app.db <holder >holder.out &
     holding=$!

@@ -212,7 +212,7 @@ Engines(history, what_plans_are_made_of_is_read_alone)
     cr_assert_str_eq(list->items[0].checksum, hex_of_nothing);
     cr_assert_str_eq(list->items[0].carrier, "c");
     cr_assert_str_eq(list->items[0].run_id, "run 1");
-    cr_assert_str_eq(list->items[0].signer, hex_of_nothing);
+    cr_assert_str_empty(list->items[0].signer);
     cr_assert_str_empty(list->items[0].who);
     cr_assert_eq(list->items[0].duration_ms, 0);
 }
