@@ -18,7 +18,7 @@ readonly PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config
 # shellcheck disable=SC2034
 readonly PACKAGES_TEST=("${PACKAGES_BUILD[@]}"
     g++ clang clang-format clang-tidy libclang-rt-14-dev binutils
-    postgresql libcriterion-dev libjansson4
+    postgresql pgbouncer libcriterion-dev libjansson4
     universal-ctags jq git ca-certificates procps)
 
 say()

@@ -64,6 +64,8 @@ mig_status history_open(const struct mig_driver *driver, struct mig_conn *conn, 
     else
         snprintf(history->schema, sizeof history->schema, "%s",
                  driver->info(conn, MIG_INFO_SCHEMA));
+    snprintf(history->lock_name, sizeof history->lock_name, "%s.%s", history->schema,
+             history->prefix);
     *out = history;
     return MIG_OK;
 }

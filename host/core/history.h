@@ -14,6 +14,8 @@
  *                     rejected, total: part 0 is the step, others are ranges of its keys
  *   <prefix>_carrier  id PK, digest, kind, body: gone with the row of the history
  *   <prefix>_meta     key PK, value: the layout's version
+ *
+ * Beside them a driver may keep <prefix>_lock, where its run lock is a lease.
  */
 #ifndef MIGHOST_HISTORY_H
 #define MIGHOST_HISTORY_H
@@ -96,6 +98,8 @@ AUTO_POINTER(history, struct history, history_close)
 mig_status history_check_prefix(const char *prefix, struct mig_err *err);
 /* The beginning of our tables' names, for the driver's guard. */
 const char *history_prefix(const struct history *history);
+/* What the run lock is called: "schema.prefix". */
+const char *history_lock_name(const struct history *history);
 
 /* Whether the tables are there; seen once, they stay for this connection.
  * MIG_E_HISTORY: they are of a newer host, or a table of that name belongs to

@@ -108,6 +108,11 @@ const char *history_prefix(const struct history *history)
     return history->prefix;
 }
 
+const char *history_lock_name(const struct history *history)
+{
+    return history->lock_name;
+}
+
 /* Appends the full name of our table `word`, quoted. The parts are plain
  * names, apart from a schema that the server itself told us. */
 static void expand_table(const struct history *history, const char *word, size_t len,

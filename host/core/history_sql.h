@@ -43,6 +43,7 @@ struct history {
     struct mig_conn *conn;
     char schema[HISTORY_PREFIX_MAX + 1];
     char prefix[HISTORY_PREFIX_MAX + 1];
+    char lock_name[2 * HISTORY_PREFIX_MAX + 2];
     int64_t next_number;          /* of the log, under the lock; 0: not asked yet */
     bool known;                   /* the tables were seen, and are of our layout */
     char *texts[STATEMENT_COUNT]; /* with our names in them; NULL: not asked for yet */

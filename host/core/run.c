@@ -206,6 +206,7 @@ static mig_status check_all(struct run *run, const struct plan *plan, struct mig
         MIG_TRY(run_open_material(run, step, &material, err));
         if (material_kind(step) == MIGHOST_NATIVE)
             MIG_TRY(run_check_module(run, step, &material, &note, err));
+        MIG_TRY(run_check_lease(run, step, &material, err));
         MIG_TRY(materials_keep(&run->kept, i, &material, &room, err));
     }
     return MIG_OK;

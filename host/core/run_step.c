@@ -98,6 +98,38 @@ static mig_status choose_mode(struct run *run, const struct plan_step *step,
     return MIG_OK;
 }
 
+/* Nothing but a transaction can be tied to the row of a lease: what runs outside
+ * of one goes on at the server when the lease has long been another's. */
+mig_status run_check_lease(struct run *run, const struct plan_step *step,
+                           const struct material *material, struct mig_err *err)
+{
+    const struct session *session = &run->session;
+    const char *why = session->driver->info(session->conn, MIG_INFO_LEASE);
+    const struct script script = {
+        .driver = session->driver,
+        .conn = session->conn,
+        .source = &material->text,
+    };
+    struct apply_item item = item_of(run, step, material, 0);
+    bool is_text = item.kind != MIGHOST_REGISTERED && item.kind != MIGHOST_NATIVE;
+    bool outside = false;
+
+    if (!*why)
+        return MIG_OK;
+    if (is_text)
+        MIG_TRY(choose_mode(run, step, material, &item, err));
+    if (is_text && item.mode == MIG_DURABLE)
+        MIG_TRY(script_has_outside(&script, &outside, err));
+    if (item.mode != MIG_NONE && !outside)
+        return MIG_OK;
+    return err_set(err, MIG_E_REFUSED,
+                   "migration %s (%s) %s, which needs a session of its own and a lock of that "
+                   "session, and %s; nothing was run",
+                   item.id_text, item.description,
+                   outside ? "has a statement that cannot run in a transaction" : "has mode none",
+                   why);
+}
+
 static mig_status apply_here(struct run *run, const struct plan_step *step, size_t index,
                              bool *skipped, bool *began, struct mig_err *err)
 {

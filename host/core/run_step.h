@@ -69,6 +69,11 @@ mig_status run_check_module(struct run *run, const struct plan_step *step,
                             const struct material *material, struct note *note,
                             struct mig_err *err);
 
+/* Where the run lock is a lease, which holds transactions alone: MIG_E_REFUSED for
+ * a step that would run anything outside of one. */
+mig_status run_check_lease(struct run *run, const struct plan_step *step,
+                           const struct material *material, struct mig_err *err);
+
 /* Does one step; `*skipped`: another host had done it. Where the connection was
  * lost, the history decides; one that was dead before anything began is simply
  * made again, once. */

@@ -10,7 +10,10 @@
  * driver and server copies of it stay far below the host's memory target. */
 #define CHUNK_BYTES (256 * 1024)
 
-mig_status script_is_outside(const struct script *script, bool *out, struct mig_err *err)
+/* Reads on for as long as a statement is as `like` says; `*last`: what the last
+ * one is. */
+static mig_status look_outside(const struct script *script, bool like, bool *last,
+                               struct mig_err *err)
 {
     AUTO(sql_reader) struct sql_reader *reader = NULL;
     struct sql_statement statement;
@@ -21,13 +24,23 @@ mig_status script_is_outside(const struct script *script, bool *out, struct mig_
     while ((status = sql_reader_next(reader, &statement, err)) == MIG_ROW) {
         outside = statement.class == SQL_PLAIN &&
                   script->driver->outside_tx(script->conn, statement.text, statement.len);
-        if (!outside)
+        if (outside != like)
             break;
     }
     if (status < 0)
         return status;
-    *out = outside;
+    *last = outside;
     return MIG_OK;
+}
+
+mig_status script_is_outside(const struct script *script, bool *out, struct mig_err *err)
+{
+    return look_outside(script, true, out, err);
+}
+
+mig_status script_has_outside(const struct script *script, bool *out, struct mig_err *err)
+{
+    return look_outside(script, false, out, err);
 }
 
 static size_t fault_offset(const struct script *script, const struct sql_chunk *chunk,

@@ -20,6 +20,8 @@ struct script {
 /* Whether the text is made of statements that cannot run in a transaction, and
  * of nothing else. Reads no further than to the first other one. */
 mig_status script_is_outside(const struct script *script, bool *out, struct mig_err *err);
+/* Whether one of its statements is such. */
+mig_status script_has_outside(const struct script *script, bool *out, struct mig_err *err);
 
 /* Runs all of it, in pieces of bounded size. `checksum`: of what was run. */
 mig_status script_run(const struct script *script, unsigned char checksum[32], struct mig_err *err);

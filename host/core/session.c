@@ -83,7 +83,7 @@ static mig_status lock(struct session *session, const struct session_config *con
     };
     mig_status status;
 
-    while ((status = session->driver->lock_try(session->conn, history_prefix(session->history),
+    while ((status = session->driver->lock_try(session->conn, history_lock_name(session->history),
                                                err)) == MIG_E_BUSY)
         MIG_TRY(wait_once(&wait, err));
     session->locked = status == MIG_OK;

@@ -478,6 +478,7 @@ void connection_close(struct mig_conn *conn)
         return;
     wire_end(conn);
     watch_end(conn);
+    lease_release(conn);
     batch_forget(conn);
     statements_clear(conn);
     text_clear(&conn->garbage);
@@ -499,6 +500,7 @@ const char *connection_info(struct mig_conn *conn, enum mig_info what)
     case MIG_INFO_TARGET: return conn->target;
     case MIG_INFO_SCHEMA: return conn->schema;
     case MIG_INFO_USER: return conn->user;
+    case MIG_INFO_LEASE: return lease_why(conn);
     }
     return "";
 }

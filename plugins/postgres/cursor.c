@@ -324,11 +324,22 @@ static mig_status fetch(struct mig_cursor *cursor, struct mig_err *err)
     return MIG_OK;
 }
 
+static mig_status no_session(const struct mig_conn *conn, struct mig_err *err)
+{
+    return mig_err_set(err, MIG_E_UNSUPPORTED,
+                       "rows that are read one by one outside of a transaction need a session of "
+                       "their own, and %s leads to a pooler (such as pgbouncer) that lends one for "
+                       "a transaction at a time: give the direct address of the server",
+                       conn->target);
+}
+
 static mig_status run(struct mig_cursor *cursor, struct mig_err *err)
 {
     drop_result(cursor);
     if (!cursor->stream)
         return run_plain(cursor, err);
+    if (cursor->conn->pooled && !tx_open(cursor->conn))
+        return no_session(cursor->conn, err);
     MIG_TRY(portal_open(cursor, err));
     return fetch(cursor, err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The run lock: an advisory lock of the session. It is tried and never waited
+ * The run lock: an advisory lock of the session, or a lease where the server,
+ * or what stands before it, was seen to give none. It is tried and never waited
  * for, since a session that waits holds a snapshot and so deadlocks with
  * CREATE INDEX CONCURRENTLY. The key is FNV-1a, 64 bits, of the lock's name.
  * Invariant: `locked` means that pg_locks shows it as ours. It must not retry.
@@ -24,14 +25,16 @@
     "l.database = (SELECT oid FROM pg_catalog.pg_database" \
     " WHERE datname = pg_catalog.current_database())"
 
-/* $2 is the process that we were greeted by. Behind a pooler another one
- * answers, and then the lock must not even be tried: it would stay there. */
-static const char try_sql[] =
-    "SELECT CASE WHEN got IS NULL THEN 'pooled' WHEN NOT got THEN 'busy'"
-    " WHEN EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE " OURS ") THEN 'ours'"
-    " ELSE 'nowhere' END"
-    " FROM (SELECT CASE WHEN pg_catalog.pg_backend_pid() = $2::int"
-    " THEN pg_catalog.pg_try_advisory_lock($1::bigint) END AS got OFFSET 0) t";
+#define JUDGED(inner)                                                             \
+    "SELECT CASE WHEN got IS NULL THEN 'pooled' WHEN NOT got THEN 'busy'"         \
+    " WHEN EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE " OURS ") THEN 'ours'" \
+    " ELSE 'nowhere' END FROM (SELECT " inner " AS got OFFSET 0) t"
+
+/* $2 is the process that we know. Where another one answers, a pooler stands
+ * between, and then the lock must not even be tried: it would stay there. */
+static const char try_sql[] = JUDGED("CASE WHEN pg_catalog.pg_backend_pid() = $2::int"
+                                     " THEN pg_catalog.pg_try_advisory_lock($1::bigint) END");
+static const char try_in_tx_sql[] = JUDGED("pg_catalog.pg_try_advisory_xact_lock($1::bigint)");
 
 static const char held_sql[] = "SELECT 1 FROM pg_catalog.pg_locks l WHERE " OURS;
 
@@ -59,7 +62,7 @@ enum holder {
     HOLDER_QUERY
 };
 
-static int64_t lock_key(const char *name)
+int64_t lock_key(const char *name)
 {
     uint64_t hash = FNV_OFFSET;
 
@@ -68,12 +71,14 @@ static int64_t lock_key(const char *name)
     return (int64_t)hash;
 }
 
-static mig_status busy(struct mig_conn *conn, const char *key, struct mig_err *err)
+mig_status lock_holder(struct mig_conn *conn, int64_t number, struct mig_err *err)
 {
+    char key[KEY_SIZE];
     const char *values[] = {key};
     AUTO(result) PGresult *r = NULL;
     char query[160];
 
+    snprintf(key, sizeof key, "%" PRId64, number);
     if (wire_ask(conn, holder_sql, 1, values, &r, NULL) || !r || !PQntuples(r))
         return mig_err_set(err, MIG_E_BUSY,
                            "another session held the run lock a moment ago and cannot be named");
@@ -91,49 +96,130 @@ static mig_status busy(struct mig_conn *conn, const char *key, struct mig_err *e
     return MIG_E_BUSY;
 }
 
-static mig_status pooled(struct mig_conn *conn, struct mig_err *err)
+/* ---- what the server makes of it ---- */
+
+/* No such function; none for this user; known and not made. */
+static bool refuses_function(const struct mig_err *err)
 {
-    return mig_err_set(err, MIG_E_UNSUPPORTED,
-                       "%s leads to a connection pooler (such as pgbouncer), where a lock of the "
-                       "session holds nothing; give the direct address of the server",
-                       conn->target);
+    static const char *const sqlstates[] = {"42883", "42501", "0A000"};
+
+    for (size_t i = 0; i < sizeof sqlstates / sizeof *sqlstates; i++)
+        if (!strcmp(err->sqlstate, sqlstates[i]))
+            return true;
+    return false;
 }
 
-static mig_status lock_take(struct mig_conn *conn, int64_t number, struct mig_err *err)
+enum answer { ANSWER_OURS, ANSWER_BUSY, ANSWER_POOLED, ANSWER_NOWHERE, ANSWER_REFUSED };
+
+/* Asks for the lock by `sql`, one of the two above. */
+static mig_status try_by(struct mig_conn *conn, const char *sql, int64_t number, enum answer *out,
+                         struct mig_err *err)
 {
+    static const char *const words[] = {"ours", "busy", "pooled", "nowhere"};
     AUTO(result) PGresult *result = NULL;
     char key[KEY_SIZE], pid[KEY_SIZE];
-    const char *values[] = {key, pid}, *answer;
+    const char *values[] = {key, pid};
+    mig_status status;
 
     snprintf(key, sizeof key, "%" PRId64, number);
-    snprintf(pid, sizeof pid, "%d", PQbackendPID(conn->pg));
-    MIG_TRY(wire_ask(conn, try_sql, 2, values, &result, err));
+    snprintf(pid, sizeof pid, "%d", conn->backend);
+    status = wire_ask(conn, sql, sql == try_sql ? 2 : 1, values, &result, err);
+    *out = ANSWER_REFUSED;
+    if (status && err && refuses_function(err))
+        return MIG_OK;
+    if (status)
+        return status;
     if (PQntuples(result) != 1)
         return mig_err_set(err, MIG_E_INTERNAL, "the lock was asked for without an answer");
-    answer = PQgetvalue(result, 0, 0);
-    if (!strcmp(answer, "pooled"))
-        return pooled(conn, err);
-    if (!strcmp(answer, "busy"))
-        return busy(conn, key, err);
-    if (strcmp(answer, "ours") != 0)
-        return mig_err_set(err, MIG_E_UNSUPPORTED,
-                           "the server at %s grants advisory locks without keeping them",
-                           conn->target);
-    conn->lock_key = number;
-    conn->locked = true;
-    conn->lock_doubted = false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!strcmp(PQgetvalue(result, 0, 0), words[i]))
+            *out = (enum answer)i;
     return MIG_OK;
+}
+
+/* A server may have kept what pg_locks does not show. */
+static void give_back(struct mig_conn *conn, int64_t number)
+{
+    char sql[sizeof "SELECT pg_catalog.pg_advisory_unlock()" + KEY_SIZE];
+    bool was = conn->shielded;
+
+    snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_advisory_unlock(%" PRId64 ")", number);
+    conn->shielded = true;
+    wire_simple(conn, sql, OWN_LIMIT_MS, NULL, NULL);
+    conn->shielded = was;
+}
+
+/* Tries the lock of the session. MIG_E_UNSUPPORTED: there is none to be had. */
+static mig_status lock_take(struct mig_conn *conn, int64_t number, struct mig_err *err)
+{
+    enum answer answer;
+
+    MIG_TRY(try_by(conn, try_sql, number, &answer, err));
+    switch (answer) {
+    case ANSWER_OURS:
+        conn->lock_key = number;
+        conn->locked = true;
+        conn->lock_doubted = false;
+        return MIG_OK;
+    case ANSWER_BUSY: return lock_holder(conn, number, err);
+    case ANSWER_POOLED: conn->pooled = true; break;
+    case ANSWER_NOWHERE: give_back(conn, number); /* fall through */
+    case ANSWER_REFUSED: conn->no_session_lock = true;
+    }
+    return mig_err_set(err, MIG_E_UNSUPPORTED, "%s gives no lock of the session", conn->target);
+}
+
+mig_status lock_in_tx(struct mig_conn *conn, int64_t number, bool *got, struct mig_err *err)
+{
+    enum answer answer = ANSWER_NOWHERE;
+
+    if (!conn->no_tx_lock)
+        MIG_TRY(try_by(conn, try_in_tx_sql, number, &answer, err));
+    if (answer == ANSWER_BUSY)
+        return lock_holder(conn, number, err);
+    *got = answer == ANSWER_OURS;
+    conn->no_tx_lock = !*got;
+    return MIG_OK;
+}
+
+/* ---- the lock ---- */
+
+static mig_status take_lease(struct mig_conn *conn, const char *name, struct mig_err *err)
+{
+    AUTO(text) struct text why = {0};
+
+    if (conn->pooled)
+        text_format(&why,
+                    "%s leads to a connection pooler that lends a session for one transaction "
+                    "only, as pgbouncer does: connect to the server directly, or set pool_mode = "
+                    "session for this database",
+                    conn->target);
+    else
+        text_format(&why,
+                    "the server at %s gives no advisory locks (pg_try_advisory_lock): allow them "
+                    "to the user %s, or connect to a server that has them",
+                    conn->target, conn->user);
+    return why.failed ? error_nomem(err) : lease_take(conn, name, text_string(&why), err);
 }
 
 mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err)
 {
     int64_t number = lock_key(name);
+    struct mig_err own;
+    mig_status status;
 
+    err = err ? err : &own;
     if (conn->locked && conn->lock_key == number)
         return MIG_OK;
     if (conn->locked)
         return mig_err_set(err, MIG_E_MISUSE, "the connection holds another lock already");
-    return lock_take(conn, number, err);
+    if (conn->pooled && !conn->pool_known)
+        MIG_TRY(pool_look(conn, err));
+    conn->pool_known = true;
+    if (conn->pooled || conn->no_session_lock)
+        return take_lease(conn, name, err);
+    status = lock_take(conn, number, err);
+    return status == MIG_E_UNSUPPORTED ? take_lease(conn, name, err) : status;
 }
 
 mig_status lock_confirm(struct mig_conn *conn, struct mig_err *err)
@@ -157,14 +243,9 @@ mig_status lock_confirm(struct mig_conn *conn, struct mig_err *err)
  * is not given back so ends with the connection. */
 void lock_release(struct mig_conn *conn)
 {
-    char sql[sizeof "SELECT pg_catalog.pg_advisory_unlock()" + KEY_SIZE];
-    bool was = conn->shielded;
-
+    lease_release(conn);
     if (!conn->locked)
         return;
     conn->locked = false;
-    snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_advisory_unlock(%" PRId64 ")", conn->lock_key);
-    conn->shielded = true;
-    wire_simple(conn, sql, OWN_LIMIT_MS, NULL, NULL);
-    conn->shielded = was;
+    give_back(conn, conn->lock_key);
 }

@@ -52,6 +52,8 @@ struct mig_conn {
     char version[16];
     bool readonly;
     bool checks_client; /* client_connection_check_interval can be set */
+    int backend;        /* the server's process of the session, or of the last transaction */
+    bool pooled;        /* it can be another from transaction to transaction */
 
     /* wire.c: one exchange with the server */
     int64_t started_ms;
@@ -73,6 +75,7 @@ struct mig_conn {
     bool dirty;              /* a migration had the session since its last reset */
     bool stained;            /* and that in the open transaction */
     bool names_touched;      /* it may have prepared or deallocated */
+    bool locks_touched;      /* it may have taken advisory locks */
     unsigned generation;     /* of prepared statements; grows when all are gone */
     struct text garbage;     /* DEALLOCATEs that wait for a good moment */
 
@@ -92,7 +95,12 @@ struct mig_conn {
     int64_t changes;
     int64_t lock_key;
     bool locked;
-    bool lock_doubted; /* a migration spoke of unlocking */
+    bool lock_doubted;                /* a migration spoke of unlocking */
+    bool no_session_lock, no_tx_lock; /* the server was seen to lack them */
+    bool pool_known;                  /* what kind of pooler it is, if it is one */
+
+    /* lease.c: the run lock where it is none of the session */
+    struct lease *lease;
 };
 
 /* ---- error.c: what the server says, as a status and a sentence ---- */
@@ -188,8 +196,15 @@ PGconn *connection_again(struct mig_conn *conn);
 
 /* Our settings in a fresh session, and what the server is. */
 mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err *err);
+/* Behind a pooler that keeps `backend` for this connection: makes it ours. */
+mig_status session_keep(struct mig_conn *conn, int backend, struct mig_err *err);
 /* SQL that puts the session back, each statement ended; nothing if clean. */
 void session_reset_sql(struct mig_conn *conn, struct text *sql);
+/* The two ends of a transaction behind a pooler that keeps none: our settings
+ * behind BEGIN, and before COMMIT what leaves nothing to the next client. */
+void session_local_sql(const struct mig_conn *conn, struct text *sql);
+void session_leave_sql(struct mig_conn *conn, struct text *sql);
+const char *session_rollback_sql(const struct mig_conn *conn);
 /* It ran and was committed. */
 void session_was_reset(struct mig_conn *conn);
 mig_status session_reset(struct mig_conn *conn, struct mig_err *err);
@@ -226,11 +241,11 @@ mig_status tx_begin_check(struct mig_conn *conn, const struct mig_tx_options *op
                           struct mig_err *err);
 void tx_begin_sql(struct mig_conn *conn, struct text *sql);
 /* BEGIN did not come about. */
-mig_status tx_begin_failed(struct mig_conn *conn, mig_status status);
+mig_status tx_begin_failed(struct mig_conn *conn, mig_status status, struct mig_err *err);
 /* `result`: the answer to the last statement of tx_begin_sql(). */
 mig_status tx_begun(struct mig_conn *conn, PGresult *result, struct mig_err *err);
 mig_status tx_commit_check(struct mig_conn *conn, struct mig_err *err);
-void tx_commit_sql(const struct mig_conn *conn, struct text *sql);
+void tx_commit_sql(struct mig_conn *conn, struct text *sql);
 /* What became of COMMIT: `status` of the exchange, and its last result. */
 mig_status tx_committed(struct mig_conn *conn, mig_status status, PGresult *result,
                         struct mig_err *err);
@@ -321,6 +336,46 @@ mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err
 /* After a migration that may have unlocked everything: takes it again. */
 mig_status lock_confirm(struct mig_conn *conn, struct mig_err *err);
 void lock_release(struct mig_conn *conn);
+int64_t lock_key(const char *name);
+/* Inside a transaction, for as long as it is open: `*got` false where there is
+ * no such lock, and a refusal may have spoilt it. MIG_E_BUSY: another has it. */
+mig_status lock_in_tx(struct mig_conn *conn, int64_t number, bool *got, struct mig_err *err);
+/* Who holds the lock with this key, as pg_locks has it; MIG_E_BUSY. */
+mig_status lock_holder(struct mig_conn *conn, int64_t number, struct mig_err *err);
+
+/* ---- pool.c ---- */
+
+/* Whether a session outlasts its transactions, where another process answers
+ * than the one that greeted us: if so, the connection is `pooled` no more. */
+mig_status pool_look(struct mig_conn *conn, struct mig_err *err);
+
+/* ---- lease.c ---- */
+
+/* Takes the lease in place of the lock `name`, for the reason `why`. */
+mig_status lease_take(struct mig_conn *conn, const char *name, const char *why,
+                      struct mig_err *err);
+/* Behind BEGIN: fails unless the lease is ours, and keeps it so until the end. */
+void lease_fence_sql(const struct mig_conn *conn, struct text *sql);
+/* Makes what the fence has said into a sentence. */
+mig_status lease_fenced(struct mig_conn *conn, mig_status status, struct mig_err *err);
+void lease_release(struct mig_conn *conn);
+/* Why there is one; "" where there is none. */
+const char *lease_why(const struct mig_conn *conn);
+
+/* ---- beat.c: a lease is renewed while its holder is at work elsewhere ---- */
+
+struct beat;
+
+/* Says `sql` by a connection of its own every now and then. NULL: it cannot. */
+struct beat *beat_start(struct mig_conn *conn, const char *sql);
+void beat_stop(struct beat *beat);
+
+/* ---- aside.c: a second connection that waits for nobody ---- */
+
+/* Both give up at `deadline_ms`, or when `stop_fd` (or -1) can be read. NULL
+ * is all there is to say of a failure. */
+PGconn *aside_open(struct mig_conn *conn, int64_t deadline_ms, int stop_fd);
+PGresult *aside_ask(PGconn *pg, const char *sql, int64_t deadline_ms, int stop_fd);
 
 /* ---- catalog.c ---- */
 

@@ -267,7 +267,7 @@ static mig_status settle(struct stretch *stretch, mig_status status, int64_t *fa
     }
     *failed = at;
     if (series->begin && at == MIG_SERIES_BEGIN)
-        return tx_begin_failed(conn, status);
+        return tx_begin_failed(conn, status, err);
     if (series->begin && !conn->lost)
         MIG_TRY(tx_begun(conn, stretch->begun, err));
     if (status)

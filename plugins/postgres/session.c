@@ -10,15 +10,16 @@
 #include "words.h"
 
 /* In force in every session of ours; what a server lacks is left out. */
-#define SETTINGS(more)                                                         \
-    "SELECT pg_catalog.count(pg_catalog.set_config(n, v, false)) FROM (VALUES" \
-    " ('standard_conforming_strings', 'on'), ('bytea_output', 'hex'),"         \
-    " ('DateStyle', 'ISO'), ('extra_float_digits', '1'),"                      \
-    " ('statement_timeout', '0'), ('lock_timeout', '0'),"                      \
-    " ('idle_in_transaction_session_timeout', '0'),"                           \
-    " ('idle_session_timeout', '0'), ('transaction_timeout', '0'),"            \
-    " ('default_transaction_isolation', 'read committed')" more ") s(n, v)"    \
-    " WHERE pg_catalog.current_setting(n, true) IS NOT NULL"
+#define SETTINGS(more)                                                 \
+    ")) FROM (VALUES"                                                  \
+    " ('standard_conforming_strings', 'on'), ('bytea_output', 'hex')," \
+    " ('DateStyle', 'ISO'), ('extra_float_digits', '1'),"              \
+    " ('client_encoding', 'UTF8'),"                                    \
+    " ('statement_timeout', '0'), ('lock_timeout', '0'),"              \
+    " ('idle_in_transaction_session_timeout', '0'),"                   \
+    " ('idle_session_timeout', '0'), ('transaction_timeout', '0'),"    \
+    " ('default_transaction_isolation', 'read committed')" more        \
+    ") s(n, v) WHERE pg_catalog.current_setting(n, true) IS NOT NULL"
 
 /* The second lets the server notice soon that we died in the middle of a
  * statement; a server on a system that cannot tell refuses it. */
@@ -27,15 +28,24 @@ static const char *const settings[] = {
     SETTINGS(", ('client_connection_check_interval', '500ms')"),
 };
 
+/* `local`, an expression: whether they end with the transaction. */
+static void put_settings(const struct mig_conn *conn, const char *local, struct text *sql)
+{
+    text_put(sql, "SELECT pg_catalog.count(pg_catalog.set_config(n, v, ");
+    text_put(sql, local);
+    text_put(sql, settings[conn->checks_client]);
+}
+
 #define INVALID_VALUE "22023" /* the SQLSTATE of that refusal */
 #define OLDEST_SERVER 120000
 #define OLDEST_SERVER_TEXT "12"
 
 static const char about_sql[] =
     "SELECT session_user, coalesce(pg_catalog.current_schema(), 'public'),"
-    " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')";
+    " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'),"
+    " pg_catalog.pg_backend_pid()";
 
-enum about { ABOUT_USER, ABOUT_SCHEMA, ABOUT_STANDBY, ABOUT_READ_ONLY };
+enum about { ABOUT_USER, ABOUT_SCHEMA, ABOUT_STANDBY, ABOUT_READ_ONLY, ABOUT_BACKEND };
 
 static mig_status refuse_server(struct mig_conn *conn, PGresult *about, struct mig_err *err)
 {
@@ -63,19 +73,24 @@ static mig_status note_about(struct mig_conn *conn, PGresult *about, struct mig_
     conn->schema = strdup(PQgetvalue(about, 0, ABOUT_SCHEMA));
     if (!conn->user || !conn->schema)
         return error_nomem(err);
+    conn->backend = atoi(PQgetvalue(about, 0, ABOUT_BACKEND));
+    conn->pooled = conn->backend != PQbackendPID(conn->pg);
     return refuse_server(conn, about, err);
 }
 
 /* Settings and the question who answers are one exchange. Behind a pooler the
  * session is not ours: the next client of that server process would inherit
- * the settings, so there they are left alone. */
+ * the settings, so there they end with the transaction that this is. */
 static mig_status introduce(struct mig_conn *conn, int64_t limit_ms, PGresult **about,
                             struct mig_err *err)
 {
     AUTO(text) struct text sql = {0};
+    char local[64];
 
-    text_format(&sql, "%s AND pg_catalog.pg_backend_pid() = %d;%s", settings[conn->checks_client],
-                PQbackendPID(conn->pg), about_sql);
+    snprintf(local, sizeof local, "pg_catalog.pg_backend_pid() <> %d", PQbackendPID(conn->pg));
+    put_settings(conn, local, &sql);
+    text_put(&sql, ";");
+    text_put(&sql, about_sql);
     if (sql.failed)
         return error_nomem(err);
     return wire_simple(conn, text_string(&sql), limit_ms, about, err);
@@ -109,23 +124,72 @@ mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err
     return note_about(conn, about, err);
 }
 
+mig_status session_keep(struct mig_conn *conn, int backend, struct mig_err *err)
+{
+    AUTO(text) struct text sql = {0};
+
+    put_settings(conn, "false", &sql);
+    if (sql.failed)
+        return error_nomem(err);
+    MIG_TRY(wire_simple(conn, text_string(&sql), OWN_LIMIT_MS, NULL, err));
+    conn->pooled = false;
+    conn->backend = backend;
+    return MIG_OK;
+}
+
+void session_local_sql(const struct mig_conn *conn, struct text *sql)
+{
+    if (!conn->pooled)
+        return;
+    text_put(sql, ";");
+    put_settings(conn, "true", sql);
+}
+
 /* ---- putting the session back ---- */
 
+#define UNLOCK "SELECT pg_catalog.pg_advisory_unlock_all()"
+
 /* DISCARD ALL would drop the run lock as well, so its parts are spelt out. */
-void session_reset_sql(struct mig_conn *conn, struct text *sql)
+static void put_reset(struct mig_conn *conn, struct text *sql)
 {
-    if (!conn->dirty) {
-        text_put(sql, text_string(&conn->garbage));
-        return;
-    }
-    text_put(sql, conn->readonly ? "BEGIN;" : "BEGIN READ WRITE;");
     text_put(sql, "RESET SESSION AUTHORIZATION;RESET ROLE;RESET ALL;");
     text_put(sql, conn->names_touched ? "DEALLOCATE ALL;" : text_string(&conn->garbage));
     if (!conn->streams)
         text_put(sql, "CLOSE ALL;");
     text_put(sql, "UNLISTEN *;DISCARD TEMP;DISCARD SEQUENCES;");
-    text_put(sql, settings[conn->checks_client]);
+}
+
+void session_reset_sql(struct mig_conn *conn, struct text *sql)
+{
+    if (!conn->dirty || conn->pooled) {
+        text_put(sql, text_string(&conn->garbage));
+        return;
+    }
+    text_put(sql, conn->readonly ? "BEGIN;" : "BEGIN READ WRITE;");
+    put_reset(conn, sql);
+    put_settings(conn, "false", sql);
     text_put(sql, ";COMMIT;");
+}
+
+/* What COMMIT would run as the migration left things runs before the reset. */
+void session_leave_sql(struct mig_conn *conn, struct text *sql)
+{
+    if (!conn->dirty || !conn->pooled)
+        return;
+    text_put(sql, "SET CONSTRAINTS ALL IMMEDIATE;");
+    put_reset(conn, sql);
+    text_put(sql, "SET client_encoding = 'UTF8';");
+    if (conn->locks_touched)
+        text_put(sql, UNLOCK ";");
+}
+
+/* What outlives ROLLBACK, of all that a migration may leave behind. */
+const char *session_rollback_sql(const struct mig_conn *conn)
+{
+    static const char *const texts[][2] = {{"ROLLBACK", "ROLLBACK;DEALLOCATE ALL"},
+                                           {"ROLLBACK;" UNLOCK, "ROLLBACK;DEALLOCATE ALL;" UNLOCK}};
+
+    return conn->pooled ? texts[conn->locks_touched][conn->names_touched] : "ROLLBACK";
 }
 
 void session_was_reset(struct mig_conn *conn)
@@ -145,6 +209,8 @@ mig_status session_reset(struct mig_conn *conn, struct mig_err *err)
 
     if (tx_open(conn))
         return mig_err_set(err, MIG_E_MISUSE, "a session is not reset inside a transaction");
+    if (conn->pooled)
+        return MIG_OK; /* its transactions have left nothing behind */
     conn->dirty = true;
     session_reset_sql(conn, &sql);
     if (sql.failed)
@@ -170,6 +236,10 @@ bool session_has(struct mig_conn *conn, const char *name, const char *value)
  * at COMMIT as the migration left things. */
 const char *session_own_sql(struct mig_conn *conn, struct text *sql)
 {
+    if (conn->pooled && !conn->guarded && !tx_open(conn)) {
+        put_settings(conn, "true", sql);
+        return sql->failed ? NULL : text_string(sql);
+    }
     if (conn->guarded || !conn->stained || !tx_open(conn) || tx_failed(conn))
         return NULL;
     text_put(sql, "SELECT ");
@@ -198,7 +268,7 @@ mig_status session_own(struct mig_conn *conn, struct mig_err *err)
     if (conn->guarded || conn->lost)
         return MIG_OK;
     if (!tx_open(conn))
-        return conn->dirty ? session_reset(conn, err) : MIG_OK;
+        return conn->dirty && !conn->pooled ? session_reset(conn, err) : MIG_OK;
     sql = session_own_sql(conn, &own);
     if (sql)
         MIG_TRY(wire_simple(conn, sql, OWN_LIMIT_MS, NULL, err));
@@ -225,6 +295,7 @@ void session_touched(struct mig_conn *conn, const char *sql)
     conn->names_touched |= drops || strcasestr(sql, "prepare");
     conn->generation += drops;
     conn->lock_doubted |= !sql || strcasestr(sql, "advisory_unlock");
+    conn->locks_touched |= !sql || strcasestr(sql, "advisory");
 }
 
 struct refusal {

@@ -118,10 +118,11 @@ void statements_clear(struct mig_conn *conn)
     conn->statement_count = 0;
 }
 
-/* The first run goes unnamed: most statements have no second. */
+/* The first run goes unnamed: most statements have no second. A name that
+ * another server process does not know is none. */
 void statement_call(struct mig_conn *conn, struct statement *statement, struct call *call)
 {
-    if (!statement->runs) {
+    if (!statement->runs || conn->pooled) {
         call->sql = statement->sql;
         return;
     }

@@ -28,6 +28,9 @@ static void tx_ended(struct mig_conn *conn)
 {
     conn->xid[0] = '\0';
     conn->stained = false;
+    conn->dirty = conn->dirty && !conn->pooled;
+    conn->names_touched = conn->names_touched && !conn->pooled;
+    conn->locks_touched = false;
     conn->tx_serial++;
 }
 
@@ -52,6 +55,8 @@ void tx_begin_sql(struct mig_conn *conn, struct text *sql)
     session_reset_sql(conn, sql);
     text_put(sql, conn->readonly ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
                                  : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    session_local_sql(conn, sql);
+    lease_fence_sql(conn, sql);
     if (options->lock_timeout_ms > 0)
         text_format(sql, ";SET LOCAL lock_timeout=%lld", (long long)options->lock_timeout_ms);
     if (options->statement_timeout_ms > 0)
@@ -60,14 +65,37 @@ void tx_begin_sql(struct mig_conn *conn, struct text *sql)
     if (options->relaxed)
         text_put(sql, ";SET LOCAL synchronous_commit=off");
     if (!conn->readonly)
-        text_put(sql, ";SELECT pg_catalog.txid_current()");
+        text_put(sql, ";SELECT pg_catalog.txid_current(), pg_catalog.pg_backend_pid()");
 }
 
-mig_status tx_begin_failed(struct mig_conn *conn, mig_status status)
+mig_status tx_begin_failed(struct mig_conn *conn, mig_status status, struct mig_err *err)
 {
     text_reset(&conn->garbage);
     tx_rollback(conn);
-    return status;
+    return lease_fenced(conn, status, err);
+}
+
+/* A pooler that passes on the greeting of one server process and then gives us
+ * others: the lock of the session is where we shall never be again. */
+static mig_status same_backend(struct mig_conn *conn, int backend, struct mig_err *err)
+{
+    char sql[sizeof "SELECT pg_catalog.pg_terminate_backend()" + XID_SIZE];
+    int was = conn->backend;
+
+    conn->backend = backend;
+    if (conn->pooled || was == backend)
+        return MIG_OK;
+    conn->pooled = true;
+    tx_rollback(conn);
+    if (conn->locked) {
+        snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_terminate_backend(%d)", was);
+        wire_simple(conn, sql, OWN_LIMIT_MS, NULL, NULL);
+    }
+    conn->locked = false;
+    return mig_err_set(err, MIG_E_CONNECTION,
+                       "the connection to %s was led to another server process (%d, before %d): "
+                       "a pooler stands between; give the direct address of the server",
+                       conn->target, backend, was);
 }
 
 mig_status tx_begun(struct mig_conn *conn, PGresult *result, struct mig_err *err)
@@ -81,7 +109,7 @@ mig_status tx_begun(struct mig_conn *conn, PGresult *result, struct mig_err *err
     snprintf(conn->xid, sizeof conn->xid, "%s", conn->readonly ? "" : PQgetvalue(result, 0, 0));
     session_was_reset(conn);
     conn->tx_serial++;
-    return MIG_OK;
+    return conn->readonly ? MIG_OK : same_backend(conn, atoi(PQgetvalue(result, 0, 1)), err);
 }
 
 mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
@@ -96,13 +124,14 @@ mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
     if (sql.failed)
         return error_nomem(err);
     status = wire_simple(conn, text_string(&sql), OWN_LIMIT_MS, &result, err);
-    return status ? tx_begin_failed(conn, status) : tx_begun(conn, result, err);
+    return status ? tx_begin_failed(conn, status, err) : tx_begun(conn, result, err);
 }
 
 /* Fails, and so keeps COMMIT from being run, when the transaction is another
  * than the one of begin(). */
-void tx_commit_sql(const struct mig_conn *conn, struct text *sql)
+void tx_commit_sql(struct mig_conn *conn, struct text *sql)
 {
+    session_leave_sql(conn, sql);
     if (conn->xid[0])
         text_format(sql,
                     "SELECT CASE pg_catalog.txid_current() WHEN %s THEN ''"
@@ -179,7 +208,7 @@ void tx_rollback(struct mig_conn *conn)
 
     if (!conn->lost && tx_open(conn)) {
         conn->shielded = true;
-        if (wire_simple(conn, "ROLLBACK", LAST_LIMIT_MS, NULL, NULL))
+        if (wire_simple(conn, session_rollback_sql(conn), LAST_LIMIT_MS, NULL, NULL))
             conn->lost = true;
         conn->shielded = was;
     }

@@ -86,7 +86,7 @@ static void send_question(struct mig_conn *conn)
     char pid[16];
     const char *values[] = {pid};
 
-    snprintf(pid, sizeof pid, "%d", PQbackendPID(conn->pg));
+    snprintf(pid, sizeof pid, "%d", conn->backend);
     watch->stage = PQsendQueryParams(watch->pg, blocker_sql, 1, NULL, values, NULL, NULL, 0)
                        ? STAGE_ASKING
                        : STAGE_BROKEN;

@@ -13,7 +13,8 @@ static const char *conn_info(struct mig_conn *conn, enum mig_info what)
     case MIG_INFO_VERSION: return sqlite3_libversion();
     case MIG_INFO_TARGET: return conn->target;
     case MIG_INFO_SCHEMA: return "main";
-    case MIG_INFO_USER: break;
+    case MIG_INFO_USER:
+    case MIG_INFO_LEASE: break;
     }
     return "";
 }

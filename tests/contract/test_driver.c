@@ -295,6 +295,12 @@ Contract(a_temporary_table_of_one_transaction_is_not_there_in_the_next)
     rig->driver->rollback(rig->conn);
 }
 
+Contract(a_lock_of_the_session_is_no_lease)
+{
+    rig_expect(rig, rig->driver->lock_try(rig->conn, "main.mighost", &rig->err), MIG_OK);
+    cr_assert_str_eq(rig->driver->info(rig->conn, MIG_INFO_LEASE), "");
+}
+
 Contract(the_lock_outlives_a_reset)
 {
     struct mig_conn *other = rig_connect(rig);

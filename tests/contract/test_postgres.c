@@ -694,6 +694,74 @@ Test(postgres, a_lock_that_a_migration_gave_up_is_taken_again)
     driver->close(other);
 }
 
+static void hide_advisory_locks(void)
+{
+    must(run("ALTER FUNCTION pg_try_advisory_lock(bigint) RENAME TO hidden;"
+             "ALTER FUNCTION pg_try_advisory_xact_lock(bigint) RENAME TO hidden_in_tx"));
+}
+
+Test(postgres, without_advisory_locks_the_lock_is_a_lease_that_a_transaction_holds)
+{
+    struct mig_conn *other, *mine = conn;
+
+    hide_advisory_locks();
+    must(driver->lock_try(conn, "public.mighost", &err));
+    must(driver->lock_try(conn, "public.mighost", &err));
+    cr_assert(strstr(driver->info(conn, MIG_INFO_LEASE), "advisory"));
+    must(open_with(url, 5000, 0, &other));
+    cr_assert_eq(driver->lock_try(other, "public.mighost", &err), MIG_E_BUSY);
+    cr_assert(says("held by process"), "%s", err.message);
+    cr_assert(says("unless it is renewed"), "%s", err.message);
+
+    must(begin());
+    conn = other;
+    must(run("BEGIN; SET LOCAL lock_timeout = 100"));
+    cr_assert_eq(run("UPDATE mighost_lock SET until = 'epoch'"), MIG_E_TIMEOUT);
+    driver->rollback(other);
+    conn = mine;
+    must(driver->commit(conn, &err));
+
+    driver->unlock(conn);
+    must(driver->lock_try(other, "public.mighost", &err));
+    driver->close(other);
+    must(driver->lock_try(conn, "public.mighost", &err));
+}
+
+Test(postgres, whoever_lost_its_lease_begins_nothing)
+{
+    struct mig_conn *other, *mine = conn;
+
+    hide_advisory_locks();
+    must(driver->lock_try(conn, "mighost", &err));
+    must(open_with(url, 5000, 0, &other));
+    conn = other;
+    must(run("UPDATE mighost_lock SET until = 'epoch'"));
+    must(driver->lock_try(other, "mighost", &err));
+    conn = mine;
+    cr_assert_eq(begin(), MIG_E_BUSY);
+    cr_assert(says("was overtaken"), "%s", err.message);
+    cr_assert_not(driver->in_tx(conn));
+    driver->unlock(conn); /* gives up nothing that is another's */
+    must(driver->begin(other, &(struct mig_tx_options){.size = sizeof(struct mig_tx_options)},
+                       &err));
+    must(driver->commit(other, &err));
+    driver->close(other);
+}
+
+Test(postgres, locks_that_are_granted_and_not_kept_are_none)
+{
+    struct mig_conn *other;
+
+    hide_advisory_locks();
+    must(run("CREATE FUNCTION pg_catalog.pg_try_advisory_lock(bigint) RETURNS boolean"
+             " LANGUAGE sql AS 'SELECT true'"));
+    must(driver->lock_try(conn, "mighost", &err));
+    must(open_with(url, 5000, 0, &other));
+    cr_assert_eq(driver->lock_try(other, "mighost", &err), MIG_E_BUSY);
+    cr_assert(says("held by process"), "%s", err.message);
+    driver->close(other);
+}
+
 Test(postgres, a_lock_timeout_says_who_was_in_the_way)
 {
     struct mig_tx_options options = {.size = sizeof options, .lock_timeout_ms = 6000};

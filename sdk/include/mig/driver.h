@@ -70,6 +70,9 @@ enum mig_info {
     MIG_INFO_TARGET,  /* where we are connected, fit to print, without secrets */
     MIG_INFO_SCHEMA,  /* schema of the host's tables unless configured: "public", "main" */
     MIG_INFO_USER,    /* the database user; "" where there are none */
+    /* After lock_try(): why the run lock is a lease, which holds transactions
+     * alone; "" where it is a lock of the session. */
+    MIG_INFO_LEASE,
 };
 
 struct mig_tx_options {
@@ -173,14 +176,18 @@ struct mig_driver {
     /* Text valid until close(); never NULL. */
     const char *(*info)(struct mig_conn *conn, enum mig_info what);
 
-    /* Tries once to take the run lock `name`, without waiting. MIG_E_BUSY: held
-     * by another; `err` says by whom (pid, host, since when, doing what), as
-     * far as the engine can tell. The lock ends with unlock() or the process. */
+    /* Tries once to take the run lock `name`, "prefix" or "schema.prefix" of
+     * the host's tables, without waiting. MIG_E_BUSY: held by another; `err`
+     * says by whom (pid, host, since when, doing what), as far as the engine
+     * can tell. The lock ends with unlock() or the process. Where the engine
+     * cannot lock so, it is a lease: a row that ends soon after the process,
+     * which begin() checks and the transaction holds (MIG_INFO_LEASE). */
     mig_status (*lock_try)(struct mig_conn *conn, const char *name, struct mig_err *err);
     void (*unlock)(struct mig_conn *conn);
 
     /* begin() starts a transaction that can write (SQLite: IMMEDIATE), in a
-     * session reset to the driver's own settings. commit() demands that the
+     * session reset to the driver's own settings; MIG_E_BUSY: the run lock was
+     * a lease, and it is another's now. commit() demands that the
      * very same transaction is still open and that the engine really committed:
      * MIG_E_FAILED when it rolled back instead, MIG_E_OUTCOME when the
      * connection broke before the answer, MIG_E_CONSTRAINT when deferred checks
