@@ -19,7 +19,7 @@ const struct exit_code exit_codes[] = {
     {4, "another host holds the lock, and the wait ran out"},
     {5,
      "bundle and history disagree, or a file of the bundle is wrong; found before anything runs"},
-    {6, "refused: signature, load policy, ABI, or no session to be had; found before anything runs"},
+    {6, "refused: signature, load policy, ABI, or no session; found before anything runs"},
     {7, "stopped part way; the message says which step, and what to do"},
     {8, "waiting at a gate"},
     {9, "verification failed"},

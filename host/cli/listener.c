@@ -235,7 +235,7 @@ static void hear_step(struct listener *listener, const struct mighost_event *eve
 
 static void hear_waiting(struct listener *listener, const struct mighost_event *event)
 {
-    say(listener, COLOR_YELLOW, "waiting", NULL, event->text);
+    say(listener, COLOR_YELLOW, "waiting:", NULL, event->text);
 }
 
 static void hear_run(struct listener *listener, const struct mighost_event *event)

@@ -18,12 +18,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-/* Atomic migrations that lost a deadlock, a serialization conflict or the wait
- * for a table lock are tried again, so that nobody queues behind them. */
-#define ATTEMPTS_MAX 5
-#define RETRY_FIRST_MS 100
-#define SQLSTATE_LOCK_TIMEOUT "55P03"
-
 static bool going_up(const struct work *work)
 {
     return work->item->direction == MIGHOST_UP;
@@ -70,6 +64,11 @@ void work_emit(struct work *work, struct mighost_event event)
 static void on_step(void *arg, int64_t finished)
 {
     work_emit(arg, (struct mighost_event){.kind = MIGHOST_EVENT_STEP, .done = finished});
+}
+
+static mig_status on_again(void *arg, int attempt, struct mig_err *err)
+{
+    return work_again(arg, attempt, err);
 }
 
 static void on_log(void *arg, enum mig_level level, const char *text)
@@ -383,35 +382,18 @@ static mig_status atomic_once(struct work *work, struct mig_err *err)
     return verify_and_finish(work, err);
 }
 
-static bool worth_retrying(const struct mig_err *err)
-{
-    return err->status == MIG_E_CONFLICT || strcmp(err->sqlstate, SQLSTATE_LOCK_TIMEOUT) == 0;
-}
-
-static void sleep_ms(int64_t ms)
-{
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-    nanosleep(&time, NULL);
-}
-
 static mig_status run_atomic(struct work *work, struct mig_err *err)
 {
     mig_status status = atomic_once(work, err);
 
-    for (int attempt = 1; status < 0 && attempt < ATTEMPTS_MAX && worth_retrying(err); attempt++) {
-        char text[sizeof err->message + 64];
-
+    for (int attempt = 1; status < 0 && status != MIG_E_OUTCOME; attempt++) {
         work->driver->rollback(work->conn);
-        snprintf(text, sizeof text, "%s; trying again (%d of %d)", err->message, attempt + 1,
-                 ATTEMPTS_MAX);
-        work_emit(work, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
-        sleep_ms((int64_t)RETRY_FIRST_MS << attempt);
+        if (work_again(work, attempt, err) < 0)
+            break;
         status = atomic_once(work, err);
     }
     if (status == MIG_OK || status == MIG_E_OUTCOME)
         return status;
-    work->driver->rollback(work->conn);
     return err_append(err, "nothing of this migration is left, those before it stand");
 }
 
@@ -500,6 +482,7 @@ static mig_status run_durable(struct work *work, struct mig_err *err)
         .id = work->item->id,
         .tx = tx_options(work),
         .on_step = on_step,
+        .again = on_again,
         .arg = work,
     };
     status = durable_open(&work->durable, err);

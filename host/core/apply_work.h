@@ -30,6 +30,11 @@ struct work {
 /* Fills in what all events of the migration have in common. */
 void work_emit(struct work *work, struct mighost_event event);
 
+/* After an attempt that failed and was rolled back, the `attempt`th from 1:
+ * MIG_OK when it is to be made again, which has been said, and a pause made.
+ * Else the failure, which says how often it was tried. */
+mig_status work_again(struct work *work, int attempt, struct mig_err *err);
+
 /* mig_transform(), for the handle of the module. */
 mig_status work_transform(struct db *db, const struct mig_transform *spec, struct mig_err *err);
 

@@ -391,16 +391,34 @@ static mig_status run_outside(struct durable *durable, const struct script *scri
     return MIG_OK;
 }
 
+static mig_status run_and_end(struct durable *durable, const struct script *script,
+                              const struct sql_statement *statement, struct mig_err *err)
+{
+    MIG_TRY(script_run_statement(script, statement, err));
+    return durable_end(durable, err);
+}
+
 static mig_status run_inside(struct durable *durable, const struct script *script,
                              const struct sql_statement *statement, struct mig_err *err)
 {
-    bool skip;
+    bool skip, stood;
+    mig_status status;
 
     MIG_TRY(durable_begin(durable, "sql", statement->text, statement->len, &skip, err));
     if (skip)
         return MIG_OK;
-    MIG_TRY(script_run_statement(script, statement, err));
-    return durable_end(durable, err);
+    stood = durable->stands;
+    status = run_and_end(durable, script, statement, err);
+    for (int attempt = 1; status < 0 && status != MIG_E_OUTCOME; attempt++) {
+        durable->driver->rollback(durable->conn);
+        durable->row.finished = false;
+        durable->stands = stood;
+        if (!durable->again || durable->again(durable->arg, attempt, err) < 0)
+            return err->status;
+        MIG_TRY(durable_next(durable, err));
+        status = run_and_end(durable, script, statement, err);
+    }
+    return status;
 }
 
 mig_status durable_run(struct durable *durable, const struct script *script, struct mig_err *err)

@@ -22,6 +22,8 @@ struct durable {
     struct mig_tx_options tx;
     /* Called after each step that was run, with how many are finished. */
     void (*on_step)(void *arg, int64_t finished);
+    /* Whether a statement that failed, and was rolled back, is run once more; may be NULL. */
+    mig_status (*again)(void *arg, int attempt, struct mig_err *err);
     void *arg;
     struct journal *journal; /* as it was found */
     struct journal_row row;  /* the step at hand */

@@ -15,15 +15,17 @@
 #define SAY_EVERY_MS 10000
 
 struct wait {
-    const struct session_config *config;
+    struct session *session;
     int64_t until_ms;
     int64_t say_ms;
     int64_t pause_ms;
     unsigned seed;
 };
 
-static void say_waiting(struct wait *wait, const char *text)
+/* Also called by the driver, whose statement waits for another's. */
+static void tell_waiting(void *arg, const char *text)
 {
+    const struct session *session = arg;
     struct mighost_event event = {
         .size = sizeof event,
         .kind = MIGHOST_EVENT_WAITING,
@@ -32,13 +34,26 @@ static void say_waiting(struct wait *wait, const char *text)
         .run_id = "",
         .text = text,
     };
+
+    if (session->config.listener)
+        session->config.listener(&event, session->config.user);
+}
+
+static mig_status is_cancelled(void *arg)
+{
+    const struct session *session = arg;
+
+    return session->config.cancelled(session->config.cancel_arg);
+}
+
+static void say_waiting(struct wait *wait, const char *text)
+{
     int64_t now = clock_mono_ms();
 
     if (now < wait->say_ms)
         return;
     wait->say_ms = now + SAY_EVERY_MS;
-    if (wait->config->listener)
-        wait->config->listener(&event, wait->config->user);
+    tell_waiting(wait->session, text);
 }
 
 /* Sleeps a little; the pauses grow, and differ from host to host. */
@@ -53,30 +68,28 @@ static void pause_a_while(struct wait *wait)
 
 static mig_status wait_once(struct wait *wait, struct mig_err *err)
 {
-    mig_status stop =
-        wait->config->cancelled ? wait->config->cancelled(wait->config->cancel_arg) : MIG_OK;
+    const struct session_config *config = &wait->session->config;
+    mig_status stop = config->cancelled ? config->cancelled(config->cancel_arg) : MIG_OK;
 
     if (stop < 0)
         return err_set(err, stop, "%s while waiting for the lock; nothing was done",
                        status_text(stop));
     say_waiting(wait, err->message);
     if (clock_mono_ms() >= wait->until_ms)
-        return err_append(
-            err,
-            "waited %lld s and gave up; nothing was done, run the command "
-            "again, or wait longer with --wait",
-            (long long)(wait->config->wait_ms > 0 ? wait->config->wait_ms / 1000 : 0));
+        return err_append(err,
+                          "waited %lld s and gave up; nothing was done, run the command "
+                          "again, or wait longer with --wait",
+                          (long long)(config->wait_ms > 0 ? config->wait_ms / 1000 : 0));
     pause_a_while(wait);
     return MIG_OK;
 }
 
-static mig_status lock(struct session *session, const struct session_config *config,
-                       struct mig_err *err)
+static mig_status lock(struct session *session, struct mig_err *err)
 {
-    int64_t now = clock_mono_ms();
+    int64_t now = clock_mono_ms(), wait_ms = session->config.wait_ms;
     struct wait wait = {
-        .config = config,
-        .until_ms = now + (config->wait_ms > 0 ? config->wait_ms : 0),
+        .session = session,
+        .until_ms = now + (wait_ms > 0 ? wait_ms : 0),
         .say_ms = now + POLL_MAX_MS,
         .pause_ms = POLL_MIN_MS,
         .seed = (unsigned)getpid() ^ (unsigned)now,
@@ -90,9 +103,9 @@ static mig_status lock(struct session *session, const struct session_config *con
     return status;
 }
 
-static mig_status connect_to(struct session *session, const struct session_config *config,
-                             enum session_need need, struct mig_err *err)
+static mig_status connect_to(struct session *session, enum session_need need, struct mig_err *err)
 {
+    const struct session_config *config = &session->config;
     struct mig_driver_config driver = {
         .size = sizeof driver,
         .flags = need == SESSION_READ ? MIG_OPEN_READONLY : MIG_OPEN_CREATE,
@@ -100,34 +113,34 @@ static mig_status connect_to(struct session *session, const struct session_confi
         .application = "mighost",
         .connect_timeout_ms = config->connect_timeout_ms,
         .busy_timeout_ms = config->busy_timeout_ms,
-        .cancelled = config->cancelled,
-        .arg = config->cancel_arg,
+        .cancelled = config->cancelled ? is_cancelled : NULL,
+        .waiting = tell_waiting,
+        .arg = session,
     };
 
     return session->driver->open(&driver, &session->conn, err);
 }
 
-static mig_status ready(struct session *session, const struct session_config *config,
-                        enum session_need need, struct mig_err *err)
+static mig_status ready(struct session *session, enum session_need need, struct mig_err *err)
 {
     bool exists;
 
-    MIG_TRY(lock(session, config, err));
+    MIG_TRY(lock(session, err));
     if (need == SESSION_WORK)
         return history_check(session->history, err);
     MIG_TRY(history_exists(session->history, &exists, err));
     return exists ? MIG_OK : history_create(session->history, err);
 }
 
-static mig_status open_once(struct session *session, const struct session_config *config,
-                            enum session_need need, struct mig_err *err)
+static mig_status open_once(struct session *session, enum session_need need, struct mig_err *err)
 {
     mig_status status;
 
-    MIG_TRY(connect_to(session, config, need, err));
-    status = history_open(session->driver, session->conn, config->history, &session->history, err);
+    MIG_TRY(connect_to(session, need, err));
+    status = history_open(session->driver, session->conn, session->config.history,
+                          &session->history, err);
     if (status == MIG_OK && (need == SESSION_WRITE || need == SESSION_WORK))
-        status = ready(session, config, need, err);
+        status = ready(session, need, err);
     if (status < 0)
         session_close(session);
     return status;
@@ -143,8 +156,9 @@ mig_status session_open(struct session *session, const struct session_config *co
     if (!session->plugin)
         MIG_TRY(driver_open(config->database, config->driver_dir, &session->plugin, err));
     session->driver = session->plugin->api;
-    status = open_once(session, config, need, err);
-    return status == MIG_E_OUTCOME ? open_once(session, config, need, err) : status;
+    session->config = *config;
+    status = open_once(session, need, err);
+    return status == MIG_E_OUTCOME ? open_once(session, need, err) : status;
 }
 
 void session_close(struct session *session)

@@ -32,6 +32,7 @@ enum session_need {
 };
 
 struct session {
+    struct session_config config; /* of the last opening */
     struct driver *plugin;
     const struct mig_driver *driver;
     struct mig_conn *conn;
@@ -39,7 +40,7 @@ struct session {
     bool locked;
 };
 
-/* `{0}` is a closed one. */
+/* `{0}` is a closed one. While it is open it stays where it is in memory. */
 mig_status session_open(struct session *session, const struct session_config *config,
                         enum session_need need, struct mig_err *err);
 /* Frees the lock and the connection; keeps the plugin for the next opening. */

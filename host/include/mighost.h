@@ -58,7 +58,7 @@ enum mighost_flags {
 };
 
 enum mighost_event_kind {
-    MIGHOST_EVENT_WAITING,  /* for the lock; `text` says who holds it */
+    MIGHOST_EVENT_WAITING,  /* for the run lock or another lock; `text` says who holds it */
     MIGHOST_EVENT_RUN,      /* a run begins: `count` migrations to go */
     MIGHOST_EVENT_START,    /* a migration begins: `index` of `count` */
     MIGHOST_EVENT_STEP,     /* a step of a durable one is done: `done` of `total` */

@@ -431,6 +431,8 @@ void batch_forget(struct mig_conn *conn);
 /* Looks, by a second connection, what the running statement waits for. Never
  * fails; takes little time at each call. */
 void watch_look(struct mig_conn *conn);
+/* When that is worth doing next. */
+int64_t watch_due(struct mig_conn *conn);
 /* What it was, "" if it did not wait; and ends the looking. */
 const char *watch_found(struct mig_conn *conn);
 void watch_end(struct mig_conn *conn);

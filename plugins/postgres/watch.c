@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who keeps a statement waiting. While a statement of a migration runs long, a
- * second connection asks the server what it waits for and tells the host by a
- * notice, so that a person can act in time. It owns that connection for as
+ * second connection asks the server what it waits for and tells the host, so
+ * that a person can act in time. It owns that connection for as
  * long as the statement runs. Invariant: looking never fails and never blocks
  * longer than its budget. It must not end anybody's session.
  */
@@ -46,15 +46,6 @@ enum blocker {
     BLOCKER_QUERY
 };
 
-static void tell(struct mig_conn *conn)
-{
-    char line[FOUND_SIZE + 32];
-
-    snprintf(line, sizeof line, "waiting for %s", conn->watch->found);
-    if (conn->config.notice)
-        conn->config.notice(conn->config.arg, line);
-}
-
 static void take_answer(struct mig_conn *conn)
 {
     struct watch *watch = conn->watch;
@@ -77,7 +68,8 @@ static void take_answer(struct mig_conn *conn)
     line_cut(watch->found, sizeof watch->found);
     line_fold(watch->found);
     secrets_mask(&conn->secrets, watch->found, sizeof watch->found);
-    tell(conn);
+    if (conn->config.waiting)
+        conn->config.waiting(conn->config.arg, watch->found);
 }
 
 static void send_question(struct mig_conn *conn)
@@ -145,13 +137,18 @@ static int64_t first_look(const struct mig_conn *conn)
     return conn->started_ms + (limit > 0 && limit < FIRST_LOOK_MS ? limit : FIRST_LOOK_MS);
 }
 
+int64_t watch_due(struct mig_conn *conn)
+{
+    if (!conn->look_ms)
+        conn->look_ms = first_look(conn);
+    return conn->look_ms;
+}
+
 void watch_look(struct mig_conn *conn)
 {
     int64_t now = clock_ms(), until = now + BUDGET_MS;
 
-    if (!conn->look_ms)
-        conn->look_ms = first_look(conn);
-    if (now < conn->look_ms && !(conn->watch && conn->watch->stage == STAGE_ASKING))
+    if (now < watch_due(conn) && !(conn->watch && conn->watch->stage == STAGE_ASKING))
         return;
     if (!conn->watch && !watch_open(conn))
         return;

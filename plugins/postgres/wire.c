@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define SLICE_MS 200         /* `cancelled` is asked at least so often */
+#define LOOK_SLICE_MS 20     /* while there is something to look at */
 #define CANCEL_LIMIT_MS 2000 /* to answer after a request to cancel */
 #define MS_PER_SECOND 1000
 #define NS_PER_MS 1000000
@@ -128,12 +129,14 @@ static void ask(struct mig_conn *conn, int64_t now)
     cancel_send(conn);
 }
 
-static int slice(const struct mig_conn *conn)
+static int slice(struct mig_conn *conn)
 {
-    int64_t left = conn->deadline_ms - clock_ms();
+    int64_t now = clock_ms(), left = SLICE_MS;
 
-    if (!conn->deadline_ms || left > SLICE_MS)
-        return SLICE_MS;
+    if (conn->deadline_ms && conn->deadline_ms - now < left)
+        left = conn->deadline_ms - now;
+    if (conn->watching && !conn->ended && watch_due(conn) - now < left)
+        left = watch_due(conn) - now > LOOK_SLICE_MS ? watch_due(conn) - now : LOOK_SLICE_MS;
     return left > 0 ? (int)left : 0;
 }
 

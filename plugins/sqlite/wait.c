@@ -76,15 +76,13 @@ static void wait_tell(struct mig_conn *conn)
     char text[512];
 
     conn->busy_told = true;
-    if (!conn->config.notice)
+    if (!conn->config.waiting)
         return;
     if (holder > 0)
-        snprintf(text, sizeof text, "waiting for %s, which process %ld has locked", conn->target,
-                 (long)holder);
+        snprintf(text, sizeof text, "%s, which process %ld has locked", conn->target, (long)holder);
     else
-        snprintf(text, sizeof text, "waiting for %s, which another process has locked",
-                 conn->target);
-    conn->config.notice(conn->config.arg, text);
+        snprintf(text, sizeof text, "%s, which another process has locked", conn->target);
+    conn->config.waiting(conn->config.arg, text);
 }
 
 static int on_busy(void *arg, int count)

@@ -295,6 +295,38 @@ Contract(a_temporary_table_of_one_transaction_is_not_there_in_the_next)
     rig->driver->rollback(rig->conn);
 }
 
+#define SAID_MAX 1024
+
+static void hear_waiting(void *arg, const char *text)
+{
+    snprintf(arg, SAID_MAX, "%s", text);
+}
+
+Contract(whoever_waits_for_another_says_for_whom)
+{
+    char said[SAID_MAX] = "";
+    struct mig_driver_config config = rig_config(rig->url);
+    struct mig_tx_options options = {.size = sizeof options, .lock_timeout_ms = 2000};
+    struct mig_conn *other = NULL;
+    mig_status status;
+
+    config.busy_timeout_ms = options.lock_timeout_ms;
+    config.waiting = hear_waiting;
+    config.arg = said;
+    rig_exec(rig, "CREATE TABLE t (a integer)");
+    rig_begin(rig);
+    rig_exec(rig, "ALTER TABLE t ADD COLUMN b integer");
+    rig_expect(rig, rig->driver->open(&config, &other, &rig->err), MIG_OK);
+    status = rig->driver->begin(other, &options, &rig->err);
+    if (status == MIG_OK)
+        status = rig_try_on(rig, other, "ALTER TABLE t ADD COLUMN c integer");
+    cr_assert_eq(status, rig_is(rig, "sqlite") ? MIG_E_BUSY : MIG_E_TIMEOUT, "%s",
+                 rig->err.message);
+    cr_assert(strstr(said, rig_is(rig, "sqlite") ? "has locked" : "held by server process"), "%s",
+              said);
+    rig->driver->close(other);
+}
+
 Contract(a_lock_of_the_session_is_no_lease)
 {
     rig_expect(rig, rig->driver->lock_try(rig->conn, "main.mighost", &rig->err), MIG_OK);

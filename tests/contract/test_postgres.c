@@ -65,7 +65,8 @@ static mig_status open_with(const char *address, int64_t timeout_ms, uint32_t fl
                                        .application = "mighost",
                                        .connect_timeout_ms = timeout_ms,
                                        .cancelled = cancelled,
-                                       .notice = notice};
+                                       .notice = notice,
+                                       .waiting = notice};
 
     if (!driver)
         load_driver();
@@ -777,7 +778,7 @@ Test(postgres, a_lock_timeout_says_who_was_in_the_way)
     cr_assert_eq(run_guarded("ALTER TABLE t ADD COLUMN x int"), MIG_E_TIMEOUT);
     cr_assert_str_eq(err.sqlstate, "55P03");
     cr_assert(says("a lock on t, held by server process"), "%s", err.message);
-    cr_assert(strstr(notices, "waiting for a lock on t"), "%s", notices);
+    cr_assert(strstr(notices, "a lock on t, held by"), "%s", notices);
     driver->rollback(conn);
     driver->close(blocker);
 }

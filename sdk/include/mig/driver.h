@@ -62,6 +62,9 @@ struct mig_driver_config {
     mig_status (*cancelled)(void *arg);
     /* A notice or warning of the server, one line. May be NULL. */
     void (*notice)(void *arg, const char *text);
+    /* A statement waits: for what, and who is in the way, one line. Said while
+     * it waits. May be NULL. */
+    void (*waiting)(void *arg, const char *text);
     void *arg;
 };
 

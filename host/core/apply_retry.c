@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trying again what others were in the way of: a deadlock, a serialization
+ * conflict, the wait for a table's lock. The wait for a lock is kept short and
+ * made several times, because whoever comes behind one that waits for a table
+ * waits as well. The pauses grow and differ, so that two who collided do not
+ * collide again. It must not end a transaction: whoever calls has done that.
+ */
+#include "apply_work.h"
+
+#include "clock.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#define ATTEMPTS_MAX 5
+#define PAUSE_FIRST_MS 100 /* doubles with each attempt, give or take a half */
+#define SLICE_MS 50        /* of a pause, between two looks whether to stop */
+#define SQLSTATE_LOCK_TIMEOUT "55P03"
+
+static bool worth_retrying(const struct mig_err *err)
+{
+    return err->status == MIG_E_CONFLICT || strcmp(err->sqlstate, SQLSTATE_LOCK_TIMEOUT) == 0;
+}
+
+static int64_t pause_of(int attempt)
+{
+    int64_t full = (int64_t)PAUSE_FIRST_MS << attempt;
+    unsigned seed = (unsigned)getpid() ^ (unsigned)clock_mono_ns();
+
+    return full / 2 + rand_r(&seed) % full;
+}
+
+static mig_status sleep_through(const struct work *work, int64_t ms)
+{
+    const struct apply_session *session = work->session;
+    const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000};
+
+    for (; ms > 0; ms -= SLICE_MS) {
+        mig_status stop = session->cancelled ? session->cancelled(session->cancel_arg) : MIG_OK;
+
+        if (stop < 0)
+            return stop;
+        nanosleep(&slice, NULL);
+    }
+    return MIG_OK;
+}
+
+mig_status work_again(struct work *work, int attempt, struct mig_err *err)
+{
+    char text[sizeof err->message + 64];
+    int64_t pause_ms = pause_of(attempt);
+    mig_status stop;
+
+    if (!worth_retrying(err))
+        return err->status;
+    if (attempt >= ATTEMPTS_MAX)
+        return err_append(err, "it was tried %d times", attempt);
+    snprintf(text, sizeof text, "%s; trying again in %lld ms (attempt %d of %d)", err->message,
+             (long long)pause_ms, attempt + 1, ATTEMPTS_MAX);
+    work_emit(work, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
+    stop = sleep_through(work, pause_ms);
+    if (stop == MIG_OK)
+        return MIG_OK;
+    err->status = stop;
+    return err_append(err, "%s before it was tried again", status_text(stop));
+}
