@@ -9,6 +9,7 @@
  */
 #include "pg.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -102,7 +103,8 @@ void beat_stop(struct beat *beat)
 
     if (!beat)
         return;
-    while (write(beat->stop_fd, &one, sizeof one) != sizeof one)
+    /* Where a module has closed it, the beat has ended by itself. */
+    while (write(beat->stop_fd, &one, sizeof one) < 0 && errno == EINTR)
         ;
     pthread_join(beat->thread, NULL);
     beat_free(beat);

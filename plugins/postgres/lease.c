@@ -18,6 +18,7 @@
 
 #define LEASE "10 s" /* how long a host that died is waited for */
 #define TRIES 3
+#define ASIDE_LIMIT_MS 2000
 
 /* Settings that nobody has: asking for them is how the fence fails, with a
  * message that nothing else has. */
@@ -169,6 +170,7 @@ static bool made_by_another(mig_status status, const struct mig_err *err)
 static mig_status make(struct mig_conn *conn, const struct lease *lease, struct mig_err *err)
 {
     AUTO(text) struct text sql = {0};
+    char reason[512];
     mig_status status;
 
     put_sql(lease, make_sql, &sql);
@@ -180,7 +182,11 @@ static mig_status make(struct mig_conn *conn, const struct lease *lease, struct 
     if (!status)
         return tx_commit(conn, err);
     tx_rollback(conn);
-    return made_by_another(status, err) ? MIG_OK : status;
+    if (made_by_another(status, err))
+        return MIG_OK;
+    snprintf(reason, sizeof reason, "%.500s", err->message);
+    return mig_err_set(err, status, "the table %s, for the run lock, cannot be made: %s",
+                       lease->table, reason);
 }
 
 static mig_status held(struct mig_conn *conn, const struct lease *lease, struct mig_err *err)
@@ -293,6 +299,19 @@ mig_status lease_fenced(struct mig_conn *conn, mig_status status, struct mig_err
                        now);
 }
 
+/* The connection is gone: by another one. What it left behind at the server has
+ * the row until it ends, and is then waited for like any other transaction. */
+static void release_aside(struct mig_conn *conn, const char *sql)
+{
+    int64_t deadline_ms = clock_ms() + ASIDE_LIMIT_MS;
+    PGconn *pg = aside_open(conn, deadline_ms, -1);
+
+    if (!pg)
+        return;
+    PQclear(aside_ask(pg, sql, deadline_ms, -1));
+    PQfinish(pg);
+}
+
 void lease_release(struct mig_conn *conn)
 {
     AUTO(lease) struct lease *lease = TAKE(conn->lease);
@@ -303,8 +322,12 @@ void lease_release(struct mig_conn *conn)
         return;
     beat_stop(lease->beat);
     put_sql(lease, release_sql, &sql);
-    if (conn->lost || sql.failed)
+    if (sql.failed)
         return;
+    if (conn->lost) {
+        release_aside(conn, text_string(&sql));
+        return;
+    }
     conn->shielded = true;
     wire_simple(conn, text_string(&sql), LAST_LIMIT_MS, NULL, NULL);
     conn->shielded = was;

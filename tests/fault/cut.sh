@@ -6,7 +6,7 @@
 # in the middle of its answer, COMMIT included. What the run then says is what
 # the history says, the next `up` finishes it, and nothing is done twice. Each
 # message breaks in one way, chosen by the seed; $MIGHOST_CUTS=all breaks each
-# in every way.
+# in every way. Once more through a pooler, where the run lock is a lease.
 set -euo pipefail
 # shellcheck source=tests/fault/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"
@@ -14,6 +14,9 @@ set -euo pipefail
 . "$(dirname "$0")/mail.sh.inc"
 
 [[ -n ${MIGHOST_TEST_PG:-} ]] || exit 77
+
+# shellcheck source=tests/fault/lease.sh.inc
+. "$(dirname "$0")/lease.sh.inc"
 
 readonly ROWS=60
 readonly CUTS=${MIGHOST_CUTS:-one}
@@ -28,7 +31,7 @@ stop_proxy()
     [[ -z $proxy ]] || wait "$proxy" 2>/dev/null || true
     proxy=
 }
-trap 'stop_proxy; clean_up' EXIT
+trap 'stop_proxy; clean_all' EXIT
 
 # start_proxy NUMBER HOW: sets `through` to the URL that goes through it.
 start_proxy()
@@ -102,4 +105,8 @@ make_bundle
 fresh postgres
 cuts 1 20 4
 cuts 3 10 8
+start_pooler transaction
+behind "$port"
+cuts 1 20 10
+no_stray_lock
 echo "ok"

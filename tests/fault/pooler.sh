@@ -119,6 +119,41 @@ sessions_are_refused()
     done
 }
 
+modules_are_refused()
+{
+    behind "$1"
+    bundle=$MIGHOST_FIXTURES/none_fails
+    run 6 up
+    says "has mode none, which needs a session of its own"
+    expect "history" "$(ask "SELECT count(*) FROM mighost_history")" 0
+}
+
+# The row stands beside the history, wherever that is.
+the_lease_is_where_the_history_is()
+{
+    behind "$1"
+    ask "CREATE SCHEMA own"
+    new_bundle
+    echo 'CREATE TABLE a (id INT);' >"$bundle/20240101000000_a.up.sql"
+    run 0 --history-table own.m up
+    expect "tables of the host" "$(ask "SELECT string_agg(schemaname || '.' || tablename, ' ' ORDER BY schemaname, tablename)
+        FROM pg_tables WHERE tablename LIKE '%\_lock' OR schemaname = 'own'")" \
+        "own.m_carrier own.m_history own.m_journal own.m_lock own.m_log own.m_meta"
+}
+
+# Who may not make tables is told which one it would be.
+a_lease_that_cannot_be_made_is_named()
+{
+    without denied
+    new_bundle
+    echo 'CREATE TABLE a (id INT);' >"$bundle/20240101000000_a.up.sql"
+    psql -qX "$direct" -c "REVOKE ALL ON SCHEMA public FROM PUBLIC, pg_database_owner" \
+        -c "GRANT USAGE ON SCHEMA public TO PUBLIC"
+    psql -qX "$direct" -c "ALTER SCHEMA public OWNER TO postgres"
+    run 1 up
+    says 'the table "public"."mighost_lock", for the run lock, cannot be made: permission denied'
+}
+
 a_session_is_a_session()
 {
     behind "$1"
@@ -205,6 +240,9 @@ nothing_leaks "$narrow"
 modules_run "$narrow"
 modules_run "$wide"
 sessions_are_refused "$wide"
+modules_are_refused "$wide"
+the_lease_is_where_the_history_is "$wide"
+a_lease_that_cannot_be_made_is_named
 a_killed_host_leaves_no_lock "$wide"
 both_ways_at_once "$wide"
 a_session_is_a_session "$port"

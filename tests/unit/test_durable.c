@@ -33,7 +33,34 @@ static struct durable begun(struct opened *on)
     return durable;
 }
 
-static mig_status run_source(struct opened *on, const char *text, int64_t *finished)
+/* Mends the cause of a failure behind so many attempts. */
+struct mender {
+    struct opened *on;
+    int64_t finished;
+    int attempts;
+    int mends_at;
+};
+
+static void count_mended(void *arg, int64_t finished)
+{
+    ((struct mender *)arg)->finished = finished;
+}
+
+static mig_status mend(void *arg, int attempt, struct mig_err *err)
+{
+    struct mender *mender = arg;
+
+    cr_assert_not(mender->on->driver->in_tx(mender->on->conn));
+    mender->attempts = attempt;
+    if (attempt < mender->mends_at)
+        return MIG_OK;
+    if (attempt > mender->mends_at)
+        return err->status;
+    opened_exec(mender->on, "CREATE TABLE later (a INTEGER)");
+    return MIG_OK;
+}
+
+static mig_status run_with(struct opened *on, const char *text, struct durable *durable)
 {
     const struct sql_source source = {
         .name = "x.up.sql", .data = text, .fd = -1, .len = (int64_t)strlen(text)};
@@ -41,16 +68,32 @@ static mig_status run_source(struct opened *on, const char *text, int64_t *finis
                                   .conn = on->conn,
                                   .source = &source,
                                   .protect = history_prefix(on->history)};
-    struct durable durable = durable_of(on);
     mig_status status;
+
+    expect_status(on, durable_open(durable, &on->err), MIG_OK);
+    status = durable_run(durable, &script, &on->err);
+    durable_close(durable);
+    return status;
+}
+
+static mig_status run_mended(struct opened *on, const char *text, struct mender *mender)
+{
+    struct durable durable = durable_of(on);
+
+    durable.on_step = count_mended;
+    durable.again = mend;
+    durable.arg = mender;
+    return run_with(on, text, &durable);
+}
+
+static mig_status run_source(struct opened *on, const char *text, int64_t *finished)
+{
+    struct durable durable = durable_of(on);
 
     durable.on_step = count_steps;
     durable.arg = finished;
     *finished = 0;
-    expect_status(on, durable_open(&durable, &on->err), MIG_OK);
-    status = durable_run(&durable, &script, &on->err);
-    durable_close(&durable);
-    return status;
+    return run_with(on, text, &durable);
 }
 
 /* Begins the next step, which must not be skipped, and runs `sql` in it. */
@@ -103,6 +146,30 @@ Engines(durable, finished_steps_are_skipped_and_the_failed_one_is_run_again)
     cr_assert_eq(finished, 4);
     expect_rows(on, "SELECT a FROM t ORDER BY a", "1\n3");
     expect_rows(on, "SELECT a FROM later", "2");
+}
+
+Engines(durable, a_statement_is_tried_again_for_as_long_as_the_owner_wants)
+{
+    const char text[] = "CREATE TABLE t (a INTEGER); INSERT INTO later VALUES (2);"
+                        " INSERT INTO t VALUES (3);";
+    struct mender mender = {.on = on, .mends_at = 3};
+
+    expect_status(on, run_mended(on, text, &mender), MIG_OK);
+    cr_assert_eq(mender.attempts, 3);
+    cr_assert_eq(mender.finished, 3);
+    expect_rows(on, "SELECT a FROM later", "2");
+    expect_rows(on, "SELECT step, finished FROM mighost_journal ORDER BY step", "1|1\n2|1\n3|1");
+}
+
+Engines(durable, a_statement_that_is_given_up_is_not_in_the_journal)
+{
+    const char text[] = "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (2);";
+    struct mender mender = {.on = on, .mends_at = 1};
+
+    cr_assert_lt(run_mended(on, text, &mender), 0);
+    cr_assert_eq(mender.attempts, 2);
+    expect_says(on, "nowhere");
+    expect_rows(on, "SELECT step, finished FROM mighost_journal ORDER BY step", "1|1");
 }
 
 Engines(durable, another_text_for_a_finished_step_is_refused_with_both_fingerprints)
