@@ -19,6 +19,7 @@ set -euo pipefail
 . "$(dirname "$0")/lease.sh.inc"
 
 readonly MIGRATIONS=8
+readonly PROXY=$MIGHOST_BUILD/tests/support/cut_proxy
 
 # run WANTED ARGUMENT...: the command on `bundle`, with that exit code; what it
 # says is in `out`.
@@ -226,6 +227,43 @@ both_ways_at_once()
     no_stray_lock
 }
 
+# Some poolers pass on what a server process says of itself and then lend
+# another. Wherever that happens it is seen before anything is done there, and
+# the lock that stayed behind is dropped.
+a_pooler_that_says_nothing_is_seen()
+{
+    local proxy number=0 at moved=1 code
+
+    new_bundle
+    echo 'CREATE TABLE runs (number BIGINT NOT NULL);' >"$bundle/20240101000000_runs.up.sql"
+    write_migration "$bundle" 1
+    write_migration "$bundle" 2 $'-- mig: mode = durable\n'
+    while ((moved)); do
+        number=$((number + 1))
+        fresh postgres
+        direct=$url
+        at=${url##*:}
+        : >"$folder/proxy"
+        "$PROXY" "${at%%/*}" $number moved >"$folder/proxy" &
+        proxy=$!
+        until_true test -s "$folder/proxy" || fail "the proxy did not start"
+        url=${url/:${at%%\/*}\//:$(head -n 1 "$folder/proxy")\/}
+        code=0
+        "$MIGHOST_BIN" -d "$url" -m "$bundle" up >"$folder/out" 2>&1 || code=$?
+        [[ $code == [037] ]] || fail "moved behind $number: $code: $(<"$folder/out")"
+        [[ $code -eq 0 ]] || says "a pooler stands between"
+        no_stray_lock
+        grep -q ^moved "$folder/proxy" || moved=0
+        kill "$proxy"
+        wait "$proxy" || true
+        url=$direct
+        run 0 up
+        expect "moved behind message $number: runs" \
+            "$(ask "SELECT COUNT(*), COUNT(DISTINCT number) FROM runs")" "2|2"
+    done
+    ((number > 10)) || fail "the run has but $number messages"
+}
+
 announce
 mkdir "$folder/module"
 cp "$MIGHOST_FIXTURES/durable_mail/libmig_$MAIL_ID.so" "$folder/module/"
@@ -246,4 +284,5 @@ a_lease_that_cannot_be_made_is_named
 a_killed_host_leaves_no_lock "$wide"
 both_ways_at_once "$wide"
 a_session_is_a_session "$port"
+a_pooler_that_says_nothing_is_seen
 echo "ok"

@@ -11,6 +11,9 @@
  *     after     the server does it; nothing of its answer comes back
  *     torn      as after, and half of the answer comes back
  *     stall     as after, and the client's connection stays open, silent
+ *     moved     nothing breaks: from then on, as soon as no transaction is open,
+ *               another process of the server answers, as behind a pooler; the
+ *               first one stays, idle
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,9 +34,9 @@
 #define CODE_GSS 80877104
 #define CODE_CANCEL 80877102
 
-enum how { BEFORE, AFTER, TORN, STALL, HOWS };
+enum how { BEFORE, AFTER, TORN, STALL, MOVED, HOWS };
 
-static const char *const how_names[HOWS] = {"before", "after", "torn", "stall"};
+static const char *const how_names[HOWS] = {"before", "after", "torn", "stall", "moved"};
 
 struct bytes {
     unsigned char *data;
@@ -44,6 +47,9 @@ struct bytes {
 struct link {
     int client;
     int server;
+    int left;  /* the server process before the one at hand */
+    bool idle; /* no transaction is open */
+    struct bytes startup;
     bool started;          /* the startup message has been passed on */
     bool plain;            /* a cancel request: no messages behind it */
     bool cut;              /* this one is broken: the server's answer is awaited */
@@ -98,6 +104,9 @@ static void link_close(struct link *link)
 {
     close_fd(&link->client);
     close_fd(&link->server);
+    close_fd(&link->left);
+    free(link->startup.data);
+    link->startup = (struct bytes){0};
     free(link->incoming.data);
     free(link->answers.data);
     free(link->held.data);
@@ -178,6 +187,17 @@ static bool wants_answer(const struct link *link)
     return !link->started || type == 'Q' || type == 'S';
 }
 
+static void note_message(struct link *link, size_t len)
+{
+    if (!link->started)
+        bytes_add(&link->startup, link->incoming.data, len);
+    if (link->plain || !wants_answer(link))
+        return;
+    link->asked++;
+    asked_of_all++;
+    link->cut = how != MOVED && asked_of_all == cut_at;
+}
+
 /* Passes one message on; false when there is none, or the connection is cut. */
 static bool pass_message(struct link *link)
 {
@@ -188,10 +208,7 @@ static bool pass_message(struct link *link)
     if (!link->started && answer_encryption(link, len))
         return true;
     link->plain = !link->started && number_at(link->incoming.data + 4) == CODE_CANCEL;
-    if (!link->plain && wants_answer(link)) {
-        link->cut = ++asked_of_all == cut_at;
-        link->asked++;
-    }
+    note_message(link, len);
     link->started = true;
     if (link->cut && how == BEFORE) {
         cut_end(link);
@@ -210,8 +227,45 @@ static void count_answers(struct link *link)
 
     while (in->len >= HEAD && in->len >= number_at(in->data + 1) + 1) {
         link->answered += in->data[0] == 'Z';
+        link->idle = in->data[0] == 'Z' && in->data[HEAD] == 'I';
         bytes_drop(in, number_at(in->data + 1) + 1);
     }
+}
+
+static int connect_server(void)
+{
+    const struct sockaddr_in address = loopback(server_port);
+    const int at_once = 1; /* small messages wait for nothing */
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) < 0)
+        close_fd(&fd);
+    else
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
+    return fd;
+}
+
+/* Another process of the server, whose greeting the client does not see. */
+static void move(struct link *link)
+{
+    size_t before = link->answered;
+
+    link->left = link->server;
+    link->server = connect_server();
+    send_all(link->server, link->startup.data, link->startup.len);
+    while (link->answered == before) {
+        unsigned char data[CHUNK];
+        ssize_t got = recv(link->server, data, sizeof data, 0);
+
+        if (got <= 0)
+            die("greeting");
+        bytes_add(&link->answers, data, (size_t)got);
+        count_answers(link);
+    }
+    link->answered = before;
+    printf("moved behind message %ld\n", asked_of_all);
+    fflush(stdout);
+    how = HOWS; /* once */
 }
 
 /* What answers earlier messages of a cut connection is kept back as well. */
@@ -221,6 +275,8 @@ static void take_answer(struct link *link, const unsigned char *data, size_t len
     count_answers(link);
     if (!link->cut) {
         send_all(link->client, data, len);
+        if (how == MOVED && asked_of_all >= cut_at && link->answered == link->asked && link->idle)
+            move(link);
         return;
     }
     bytes_add(&link->held, data, len);
@@ -263,8 +319,7 @@ static void read_server(struct link *link)
 
 static void accept_client(int listener)
 {
-    const struct sockaddr_in address = loopback(server_port);
-    const int at_once = 1; /* small messages wait for nothing */
+    const int at_once = 1;
     struct link *link = links;
 
     while (link < links + link_count && (link->client >= 0 || link->server >= 0))
@@ -272,12 +327,11 @@ static void accept_client(int listener)
     if (link == links + LINKS_MAX)
         die("too many connections");
     link_count += link == links + link_count;
-    *link = (struct link){.client = accept(listener, NULL, NULL),
-                          .server = socket(AF_INET, SOCK_STREAM, 0)};
-    if (connect(link->server, (const struct sockaddr *)&address, sizeof address) < 0)
+    *link = (struct link){
+        .client = accept(listener, NULL, NULL), .server = connect_server(), .left = -1};
+    if (link->server < 0)
         link_close(link);
     setsockopt(link->client, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
-    setsockopt(link->server, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
 }
 
 static void serve(int listener)
@@ -311,7 +365,7 @@ int main(int argc, char **argv)
     while (argc == 4 && how < HOWS && strcmp(argv[3], how_names[how]) != 0)
         how++;
     if (argc != 4 || how == HOWS) {
-        fputs("usage: cut_proxy PORT NUMBER before|after|torn|stall\n", stderr);
+        fputs("usage: cut_proxy PORT NUMBER before|after|torn|stall|moved\n", stderr);
         return 2;
     }
     server_port = atoi(argv[1]);
