@@ -292,6 +292,13 @@ static mig_status step_end(void *arg, struct mig_err *err)
     return durable_end(&work->durable, err);
 }
 
+static mig_status step_again(void *arg, int attempt, struct mig_err *err)
+{
+    struct work *work = arg;
+
+    return durable_again(&work->durable, attempt, err);
+}
+
 static mig_status is_cancelled(void *arg)
 {
     const struct work *work = arg;
@@ -315,6 +322,7 @@ static mig_status call_module(struct work *work, mig_entry entry, enum mig_mode 
         .cancelled = is_cancelled,
         .step_begin = durable ? step_begin : NULL,
         .step_end = durable ? step_end : NULL,
+        .step_again = durable ? step_again : NULL,
         .transform = work_transform,
         .row_get = row_get,
         .row_set = row_set,

@@ -173,6 +173,31 @@ static mig_status run_text(struct db *db, const char *sql, size_t len)
     return in_statement(db, &err, status, excerpt);
 }
 
+static bool try_again(struct db *db, int attempt)
+{
+    bool guarded;
+    mig_status status;
+
+    if (!db->config.step_again)
+        return false;
+    guarded = db_guard(db, false);
+    status = db->config.step_again(db->config.ctx, attempt, &db->err);
+    db_guard(db, guarded);
+    return status >= 0;
+}
+
+static mig_status run_step_text(struct db *db, const char *sql, size_t len)
+{
+    mig_status status = run_text(db, sql, len);
+
+    for (int attempt = 1; status < 0; attempt++) {
+        if (!try_again(db, attempt))
+            return db->err.status;
+        status = run_text(db, sql, len);
+    }
+    return status;
+}
+
 static mig_status api_exec(struct mig_db *handle, const char *sql)
 {
     struct db *db = db_of(handle);
@@ -197,7 +222,7 @@ static mig_status api_exec(struct mig_db *handle, const char *sql)
     status = begin_step(db, "exec", sql, &skip);
     if (status < 0 || skip)
         return status;
-    return end_step(db, run_text(db, sql, len));
+    return end_step(db, run_step_text(db, sql, len));
 }
 
 /* A transform in words, by which the journal knows it again. */

@@ -36,6 +36,9 @@ struct db_config {
     mig_status (*step_begin)(void *ctx, const char *kind, const char *text, bool *skip,
                              struct mig_err *err);
     mig_status (*step_end)(void *ctx, struct mig_err *err);
+    /* After a mig_exec() that failed, the `attempt`th from 1: MIG_OK when it is
+     * to be made again, in a transaction that was begun anew. */
+    mig_status (*step_again)(void *ctx, int attempt, struct mig_err *err);
     /* The guard is off while it runs; db_guard() is for the callback. */
     mig_status (*transform)(struct db *db, const struct mig_transform *spec, struct mig_err *err);
     mig_status (*row_get)(const struct mig_row *row, int column, struct mig_value *out);

@@ -242,6 +242,16 @@ mig_status durable_end(struct durable *durable, struct mig_err *err)
     return MIG_OK;
 }
 
+mig_status durable_again(struct durable *durable, int attempt, struct mig_err *err)
+{
+    durable->driver->rollback(durable->conn);
+    durable->row.finished = false;
+    durable->stands = journaled(durable, durable->row.step) != NULL;
+    if (!durable->again || durable->again(durable->arg, attempt, err) < 0)
+        return err->status;
+    return durable_next(durable, err);
+}
+
 mig_status durable_commit(struct durable *durable, const struct journal_row *mark,
                           struct mig_err *err)
 {
@@ -401,21 +411,15 @@ static mig_status run_and_end(struct durable *durable, const struct script *scri
 static mig_status run_inside(struct durable *durable, const struct script *script,
                              const struct sql_statement *statement, struct mig_err *err)
 {
-    bool skip, stood;
+    bool skip;
     mig_status status;
 
     MIG_TRY(durable_begin(durable, "sql", statement->text, statement->len, &skip, err));
     if (skip)
         return MIG_OK;
-    stood = durable->stands;
     status = run_and_end(durable, script, statement, err);
     for (int attempt = 1; status < 0 && status != MIG_E_OUTCOME; attempt++) {
-        durable->driver->rollback(durable->conn);
-        durable->row.finished = false;
-        durable->stands = stood;
-        if (!durable->again || durable->again(durable->arg, attempt, err) < 0)
-            return err->status;
-        MIG_TRY(durable_next(durable, err));
+        MIG_TRY(durable_again(durable, attempt, err));
         status = run_and_end(durable, script, statement, err);
     }
     return status;

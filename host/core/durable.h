@@ -46,6 +46,10 @@ mig_status durable_begin(struct durable *durable, const char *kind, const char *
                          bool *skip, struct mig_err *err);
 /* Journals the step as finished, and commits. */
 mig_status durable_end(struct durable *durable, struct mig_err *err);
+/* After a failure in a step, the `attempt`th, of which nothing was committed:
+ * MIG_OK when the owner wants it run again, for which a transaction is open.
+ * Else the failure. */
+mig_status durable_again(struct durable *durable, int attempt, struct mig_err *err);
 /* Commits what the open step has done so far with its cursor: how a transform
  * comes forward batch by batch. Of the mark, cursor, done, rejected and total
  * count. Nothing is open afterwards, until durable_next(). MIG_E_PARTIAL: another

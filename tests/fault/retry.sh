@@ -220,12 +220,13 @@ a_table_that_is_held()
     run 0
 }
 
-# held_and_freed WANTED: the table is let go when the first attempt has failed.
+# held_and_freed ARGUMENT...: the table is let go when the first attempt has
+# failed.
 held_and_freed()
 {
     new_database
     hold_table
-    begin freed --lock-timeout 500ms
+    begin freed --lock-timeout 500ms "$@"
     said freed "trying again in"
     let_go
     ended
@@ -238,13 +239,22 @@ a_durable_one()
 {
     sql_bundle $'-- mig: mode = durable\nCREATE TABLE before (id INT);\n'"$ALTER"
     held_and_freed
+    held_for_good
+    bundle=$MIGHOST_FIXTURES/durable_params
+    held_and_freed --set "first=CREATE TABLE before (id INT)" --set "second=$ALTER"
+    held_for_good --set "first=CREATE TABLE before (id INT)" --set "second=$ALTER"
+}
+
+held_for_good()
+{
     new_database
     hold_table
-    run 7 --lock-timeout 300ms
+    run 7 --lock-timeout 300ms "$@"
     says "it was tried $ATTEMPTS times"
     says "1 finished step stands"
     let_go
-    run 0
+    run 0 "$@"
+    expect "columns" "$(ask "SELECT count(*) FROM information_schema.columns WHERE table_name = 't'")" 3
 }
 
 announce
