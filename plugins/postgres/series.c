@@ -147,12 +147,13 @@ static inline void auto_stretch(struct stretch *stretch)
     stretch_clear(stretch);
 }
 
-/* None of our own statements has a semicolon in it but at its end. */
 static size_t count_statements(const struct text *sql)
 {
+    struct lexer lexer = {text_string(sql), text_string(sql) + sql->len};
+    struct phrase phrase;
     size_t count = 0;
 
-    for (const char *at = text_string(sql); (at = strchr(at, ';')); at++)
+    while (phrase_next(&lexer, &phrase))
         count++;
     return count;
 }

@@ -129,13 +129,19 @@ static void ask(struct mig_conn *conn, int64_t now)
     cancel_send(conn);
 }
 
+/* Behind a pooler the process that runs the statement is known in transactions. */
+static bool can_watch(const struct mig_conn *conn)
+{
+    return conn->watching && !conn->ended && (!conn->pooled || conn->xid[0]);
+}
+
 static int slice(struct mig_conn *conn)
 {
     int64_t now = clock_ms(), left = SLICE_MS;
 
     if (conn->deadline_ms && conn->deadline_ms - now < left)
         left = conn->deadline_ms - now;
-    if (conn->watching && !conn->ended && watch_due(conn) - now < left)
+    if (can_watch(conn) && watch_due(conn) - now < left)
         left = watch_due(conn) - now > LOOK_SLICE_MS ? watch_due(conn) - now : LOOK_SLICE_MS;
     return left > 0 ? (int)left : 0;
 }
@@ -162,7 +168,7 @@ static mig_status wait_once(struct mig_conn *conn, short events, struct mig_err 
     }
     if (ready < 0 || now - conn->asked_ms >= SLICE_MS)
         ask(conn, now);
-    if (ready == 0 && conn->watching && !conn->ended)
+    if (ready == 0 && can_watch(conn))
         watch_look(conn);
     return MIG_OK;
 }
