@@ -76,6 +76,9 @@ static const char holder_sql[] =
     " || ' s unless it is renewed' ELSE 'as long as its transaction is open' END"
     " FROM @ WHERE name = 'run'";
 
+static const char live_sql[] =
+    "SELECT 1 FROM @ WHERE name = 'run' AND until > pg_catalog.clock_timestamp()";
+
 static const char fence_sql[] =
     ";WITH mine AS (UPDATE @ SET until = pg_catalog.clock_timestamp() + interval '" LEASE "'"
     " WHERE name = 'run' AND token = # RETURNING 1)"
@@ -106,7 +109,7 @@ static void put_sql(const struct lease *lease, const char *template, struct text
 /* ---- taking it ---- */
 
 /* The schema is the last dot's left side: a prefix has no dot. */
-static char *make_table(const struct mig_conn *conn, const char *name)
+char *lease_table(const struct mig_conn *conn, const char *name)
 {
     const char *dot = strrchr(name, '.');
     AUTO(free) char *schema = dot ? strndup(name, (size_t)(dot - name)) : strdup(conn->schema);
@@ -131,7 +134,7 @@ static mig_status lease_new(const struct mig_conn *conn, const char *name, const
 {
     AUTO(lease) struct lease *lease = calloc(1, sizeof *lease);
 
-    if (!lease || !(lease->table = make_table(conn, name)) || !(lease->name = strdup(name)) ||
+    if (!lease || !(lease->table = lease_table(conn, name)) || !(lease->name = strdup(name)) ||
         !(lease->why = strdup(why)))
         return error_nomem(err);
     lease->key = lock_key(name);
@@ -261,6 +264,16 @@ mig_status lease_take(struct mig_conn *conn, const char *name, const char *why, 
         return MIG_OK;
     lease_release(conn);
     return error_nomem(err);
+}
+
+mig_status lease_await(struct mig_conn *conn, const char *name, struct mig_err *err)
+{
+    AUTO(lease) struct lease *lease = NULL;
+    AUTO(result) PGresult *result = NULL;
+
+    MIG_TRY(lease_new(conn, name, "", &lease, err));
+    MIG_TRY(lease_ask(conn, lease, live_sql, 0, NULL, &result, err));
+    return PQntuples(result) ? held(conn, lease, err) : MIG_OK;
 }
 
 /* ---- holding it ---- */

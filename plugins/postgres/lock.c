@@ -25,16 +25,19 @@
     "l.database = (SELECT oid FROM pg_catalog.pg_database" \
     " WHERE datname = pg_catalog.current_database())"
 
-#define JUDGED(inner)                                                             \
-    "SELECT CASE WHEN got IS NULL THEN 'pooled' WHEN NOT got THEN 'busy'"         \
-    " WHEN EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE " OURS ") THEN 'ours'" \
-    " ELSE 'nowhere' END FROM (SELECT " inner " AS got OFFSET 0) t"
+#define JUDGED(before, function)                                                     \
+    "SELECT CASE " before "WHEN NOT pg_catalog." function "($1::bigint) THEN 'busy'" \
+    " WHEN EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE " OURS ") THEN"           \
+    " 'ours' ELSE 'nowhere' END"
 
 /* $2 is the process that we know. Where another one answers, a pooler stands
- * between, and then the lock must not even be tried: it would stay there. */
-static const char try_sql[] = JUDGED("CASE WHEN pg_catalog.pg_backend_pid() = $2::int"
-                                     " THEN pg_catalog.pg_try_advisory_lock($1::bigint) END");
-static const char try_in_tx_sql[] = JUDGED("pg_catalog.pg_try_advisory_xact_lock($1::bigint)");
+ * between, and then the lock must not even be tried: it would stay there. Nor
+ * where there are leases, $3: their holder would find it taken when it begins. */
+static const char try_sql[] = JUDGED("WHEN pg_catalog.pg_backend_pid() <> $2::int THEN 'pooled'"
+                                     " WHEN $3 <> '' AND pg_catalog.to_regclass($3) IS NOT NULL"
+                                     " THEN 'leases' ",
+                                     "pg_try_advisory_lock");
+static const char try_in_tx_sql[] = JUDGED("", "pg_try_advisory_xact_lock");
 
 static const char held_sql[] = "SELECT 1 FROM pg_catalog.pg_locks l WHERE " OURS;
 
@@ -109,21 +112,28 @@ static bool refuses_function(const struct mig_err *err)
     return false;
 }
 
-enum answer { ANSWER_OURS, ANSWER_BUSY, ANSWER_POOLED, ANSWER_NOWHERE, ANSWER_REFUSED };
+enum answer {
+    ANSWER_OURS,
+    ANSWER_BUSY,
+    ANSWER_POOLED,
+    ANSWER_LEASES,
+    ANSWER_NOWHERE,
+    ANSWER_REFUSED
+};
 
-/* Asks for the lock by `sql`, one of the two above. */
-static mig_status try_by(struct mig_conn *conn, const char *sql, int64_t number, enum answer *out,
-                         struct mig_err *err)
+/* Asks for the lock by `sql`, one of the two above. `table`: of leases, or "". */
+static mig_status try_by(struct mig_conn *conn, const char *sql, int64_t number, const char *table,
+                         enum answer *out, struct mig_err *err)
 {
-    static const char *const words[] = {"ours", "busy", "pooled", "nowhere"};
+    static const char *const words[] = {"ours", "busy", "pooled", "leases", "nowhere"};
     AUTO(result) PGresult *result = NULL;
     char key[KEY_SIZE], pid[KEY_SIZE];
-    const char *values[] = {key, pid};
+    const char *values[] = {key, pid, table};
     mig_status status;
 
     snprintf(key, sizeof key, "%" PRId64, number);
     snprintf(pid, sizeof pid, "%d", conn->backend);
-    status = wire_ask(conn, sql, sql == try_sql ? 2 : 1, values, &result, err);
+    status = wire_ask(conn, sql, sql == try_sql ? 3 : 1, values, &result, err);
     *out = ANSWER_REFUSED;
     if (status && err && refuses_function(err))
         return MIG_OK;
@@ -149,12 +159,36 @@ static void give_back(struct mig_conn *conn, int64_t number)
     conn->shielded = was;
 }
 
+/* Where hosts have held leases, nobody must hold one when the lock is tried, and
+ * nobody may have taken one meanwhile. `name` NULL: that has been seen to. */
+static mig_status try_session(struct mig_conn *conn, const char *name, int64_t number,
+                              enum answer *out, struct mig_err *err)
+{
+    AUTO(free) char *table = name ? lease_table(conn, name) : strdup("");
+    mig_status status;
+
+    if (!table)
+        return error_nomem(err);
+    MIG_TRY(try_by(conn, try_sql, number, table, out, err));
+    if (*out != ANSWER_LEASES)
+        return MIG_OK;
+    MIG_TRY(lease_await(conn, name, err));
+    MIG_TRY(try_by(conn, try_sql, number, "", out, err));
+    if (*out != ANSWER_OURS)
+        return MIG_OK;
+    status = lease_await(conn, name, err);
+    if (status)
+        give_back(conn, number);
+    return status;
+}
+
 /* Tries the lock of the session. MIG_E_UNSUPPORTED: there is none to be had. */
-static mig_status lock_take(struct mig_conn *conn, int64_t number, struct mig_err *err)
+static mig_status lock_take(struct mig_conn *conn, const char *name, int64_t number,
+                            struct mig_err *err)
 {
     enum answer answer;
 
-    MIG_TRY(try_by(conn, try_sql, number, &answer, err));
+    MIG_TRY(try_session(conn, name, number, &answer, err));
     switch (answer) {
     case ANSWER_OURS:
         conn->lock_key = number;
@@ -162,6 +196,7 @@ static mig_status lock_take(struct mig_conn *conn, int64_t number, struct mig_er
         conn->lock_doubted = false;
         return MIG_OK;
     case ANSWER_BUSY: return lock_holder(conn, number, err);
+    case ANSWER_LEASES: break;
     case ANSWER_POOLED: conn->pooled = true; break;
     case ANSWER_NOWHERE: give_back(conn, number); /* fall through */
     case ANSWER_REFUSED: conn->no_session_lock = true;
@@ -174,7 +209,7 @@ mig_status lock_in_tx(struct mig_conn *conn, int64_t number, bool *got, struct m
     enum answer answer = ANSWER_NOWHERE;
 
     if (!conn->no_tx_lock)
-        MIG_TRY(try_by(conn, try_in_tx_sql, number, &answer, err));
+        MIG_TRY(try_by(conn, try_in_tx_sql, number, "", &answer, err));
     if (answer == ANSWER_BUSY)
         return lock_holder(conn, number, err);
     *got = answer == ANSWER_OURS;
@@ -218,7 +253,7 @@ mig_status lock_try(struct mig_conn *conn, const char *name, struct mig_err *err
     conn->pool_known = true;
     if (conn->pooled || conn->no_session_lock)
         return take_lease(conn, name, err);
-    status = lock_take(conn, number, err);
+    status = lock_take(conn, name, number, err);
     return status == MIG_E_UNSUPPORTED ? take_lease(conn, name, err) : status;
 }
 
@@ -236,7 +271,7 @@ mig_status lock_confirm(struct mig_conn *conn, struct mig_err *err)
     if (PQntuples(result))
         return MIG_OK;
     conn->locked = false;
-    return lock_take(conn, conn->lock_key, err);
+    return lock_take(conn, NULL, conn->lock_key, err);
 }
 
 /* As it is: putting the session back first would help nobody, and a lock that

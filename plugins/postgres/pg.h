@@ -354,6 +354,10 @@ mig_status pool_look(struct mig_conn *conn, struct mig_err *err);
 /* Takes the lease in place of the lock `name`, for the reason `why`. */
 mig_status lease_take(struct mig_conn *conn, const char *name, const char *why,
                       struct mig_err *err);
+/* For who locks by the session: MIG_E_BUSY while another has the lease. */
+mig_status lease_await(struct mig_conn *conn, const char *name, struct mig_err *err);
+/* The quoted name of the table, for free(); NULL: out of memory. */
+char *lease_table(const struct mig_conn *conn, const char *name);
 /* Behind BEGIN: fails unless the lease is ours, and keeps it so until the end. */
 void lease_fence_sql(const struct mig_conn *conn, struct text *sql);
 /* Makes what the fence has said into a sentence. */

@@ -21,6 +21,16 @@ set -euo pipefail
 readonly MIGRATIONS=8
 readonly PROXY=$MIGHOST_BUILD/tests/support/cut_proxy
 
+proxy=
+
+stop_proxy()
+{
+    [[ -z $proxy ]] || kill "$proxy" 2>/dev/null || true
+    [[ -z $proxy ]] || wait "$proxy" 2>/dev/null || true
+    proxy=
+}
+trap 'stop_proxy; clean_all' EXIT
+
 # run WANTED ARGUMENT...: the command on `bundle`, with that exit code; what it
 # says is in `out`.
 run()
@@ -196,6 +206,26 @@ awake()
     ! sleeping
 }
 
+# Who connects directly waits for a host behind the pooler, also between two of
+# its transactions.
+a_lease_is_waited_for_directly()
+{
+    behind "$1"
+    engine=postgres
+    bundle=$folder/module
+    fill 200
+    touch "$folder/hold"
+    begin first --set batch=20 --set "hold=$folder/hold" --set hold_at=0
+    until_true test -e "$folder/hold.at" || fail "the module did not come to its hold"
+    url=$direct
+    run 4 --wait 2s up
+    says "the run lock is held by process "
+    rm "$folder/hold"
+    ended
+    expect "the host behind the pooler" "$code" 0
+    check_all
+}
+
 # Half of the hosts come through the pooler. Those who lose may have to give up
 # where they are, and never do anything twice.
 both_ways_at_once()
@@ -232,7 +262,7 @@ both_ways_at_once()
 # the lock that stayed behind is dropped.
 a_pooler_that_says_nothing_is_seen()
 {
-    local proxy number=0 at moved=1 code
+    local number=0 at moved=1 code
 
     new_bundle
     echo 'CREATE TABLE runs (number BIGINT NOT NULL);' >"$bundle/20240101000000_runs.up.sql"
@@ -254,8 +284,7 @@ a_pooler_that_says_nothing_is_seen()
         [[ $code -eq 0 ]] || says "a pooler stands between"
         no_stray_lock
         grep -q ^moved "$folder/proxy" || moved=0
-        kill "$proxy"
-        wait "$proxy" || true
+        stop_proxy
         url=$direct
         run 0 up
         expect "moved behind message $number: runs" \
@@ -283,6 +312,7 @@ the_lease_is_where_the_history_is "$wide"
 a_lease_that_cannot_be_made_is_named
 a_killed_host_leaves_no_lock "$wide"
 both_ways_at_once "$wide"
+a_lease_is_waited_for_directly "$wide"
 a_session_is_a_session "$port"
 a_pooler_that_says_nothing_is_seen
 echo "ok"
