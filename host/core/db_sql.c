@@ -41,7 +41,8 @@ mig_status db_sql_check(const char *sql, size_t len, uint32_t lexis, struct mig_
     }
     if (status < 0) {
         db_excerpt(excerpt, sql, len);
-        err->status = MIG_E_SQL;
+        if (err->status != MIG_E_NOMEM)
+            err->status = MIG_E_SQL;
         err->offset = -1;
         err->where[0] = '\0';
         err_append(err, "in statement '%s'", excerpt);

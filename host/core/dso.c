@@ -62,11 +62,14 @@ static int fresh_fd(int fd, char path[DSO_PATH_SIZE])
     }
 }
 
-static mig_status load_failed(const char *path, const char *name, struct mig_err *err)
+/* `error`: what errno was set to on the way. The linker has words alone. */
+static mig_status load_failed(const char *path, const char *name, int error, struct mig_err *err)
 {
     const char *reason = dlerror();
     size_t len = strlen(path);
 
+    if (error == ENOMEM || error == EMFILE || error == ENFILE)
+        return err_errno(err, MIG_E_LIMIT, error, "%s cannot be loaded", name);
     if (strncmp(path, DSO_FD_FOLDER, strlen(DSO_FD_FOLDER)) == 0 &&
         access(DSO_FD_FOLDER, X_OK) != 0)
         reason = "/proc is not mounted, and modules are loaded through it";
@@ -90,9 +93,10 @@ mig_status dso_open(int fd, const char *name, enum dso_binding binding, struct d
     copy = fresh_fd(fd, path);
     if (copy < 0)
         return err_errno(err, MIG_E_LIMIT, errno, "opening %s for loading", name);
+    errno = 0;
     dso->handle = dlopen(path, when | RTLD_LOCAL);
     if (!dso->handle)
-        return load_failed(path, name, err);
+        return load_failed(path, name, errno, err);
     dso->fd = copy;
     copy = -1;
     *out = TAKE(dso);
@@ -106,9 +110,10 @@ mig_status dso_open_system(const char *name, struct dso **out, struct mig_err *e
     if (!dso)
         return err_nomem(err);
     dso->fd = -1;
+    errno = 0;
     dso->handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!dso->handle)
-        return load_failed(name, name, err);
+        return load_failed(name, name, errno, err);
     *out = TAKE(dso);
     return MIG_OK;
 }

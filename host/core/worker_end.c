@@ -117,6 +117,8 @@ static mig_status explain_exit(const struct worker_report *report, const char *c
 {
     int code = WEXITSTATUS(report->wait_status);
 
+    if (!report->started && code == WIRE_EXIT_MEMORY)
+        return err_set(err, MIG_E_NOMEM, "there is not enough memory for a worker");
     if (!report->started) {
         err_set(err, MIG_E_INTERNAL, "the worker ended with status %d before it ran the module",
                 code);

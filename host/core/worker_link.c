@@ -268,8 +268,10 @@ static void send_outbox(struct worker *worker)
 
     if (sent > 0)
         worker->sent += (size_t)sent;
-    else if (sent < 0 && errno != EINTR && errno != EAGAIN)
-        worker->sent = worker->outbox.len; /* it is gone; how, we shall hear */
+    else if (sent < 0 && errno != EINTR && errno != EAGAIN) {
+        worker->sent = worker->outbox.len;  /* it is gone; how, we shall hear */
+        shutdown(worker->control, SHUT_WR); /* and it waits for nothing more of us */
+    }
     if (worker->sent < worker->outbox.len)
         return;
     buf_clear(&worker->outbox); /* it holds the database's address */

@@ -18,6 +18,8 @@ enum { WIRE_FD_CONTROL = 3, WIRE_FD_MODULE = 4, WIRE_FD_END = 5 };
 
 /* The worker could not write its result: somebody closed the descriptor. */
 #define WIRE_EXIT_MUTE 98
+/* It had too little memory even to hear what it is to do. */
+#define WIRE_EXIT_MEMORY 97
 
 struct wire_result {
     bool skipped;

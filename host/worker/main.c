@@ -339,6 +339,7 @@ int main(void)
     struct worker worker = {0};
     struct wire_result result = {0};
     mig_status status;
+    bool told;
 
     if (!tie_to_host()) {
         fputs("mighost-worker is started by mighost, for one native migration.\n", stderr);
@@ -354,5 +355,6 @@ int main(void)
         status = limit_memory(&worker, &result.err);
     if (status == MIG_OK)
         _exit(work(&worker, &result));
-    _exit(send_result(&worker, &result) ? 0 : WIRE_EXIT_MUTE);
+    told = send_result(&worker, &result);
+    _exit(status == MIG_E_NOMEM ? WIRE_EXIT_MEMORY : told ? 0 : WIRE_EXIT_MUTE);
 }

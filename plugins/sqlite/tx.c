@@ -4,9 +4,14 @@
  * disk, I/O); so each statement is followed by a look whether ours is still
  * there, and the hooks count ends, so that a COMMIT and BEGIN through the
  * native handle is seen as well. After such an end nothing more runs until the
- * host rolls back: a statement would otherwise be committed on its own.
+ * host rolls back: a statement would otherwise be committed on its own. A COMMIT
+ * that failed may have taken effect: the file tells.
  */
 #include "conn.h"
+
+/* Of the header of the file: a number that a commit raises. */
+#define COUNTER_OFFSET 24
+#define COUNTER_BYTES 4
 
 static int on_commit(void *arg)
 {
@@ -124,23 +129,63 @@ void tx_rollback(struct mig_conn *conn)
     foreign_forget(conn);
 }
 
+/* Reads the counter of commits, as SQLite reads the file: whoever opens it beside
+ * SQLite drops its locks. A file that is still empty counts from zero. */
+static bool read_counter(struct mig_conn *conn, unsigned char out[COUNTER_BYTES])
+{
+    sqlite3_file *file = NULL;
+    int rc;
+
+    memset(out, 0, COUNTER_BYTES);
+    if (sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK ||
+        !file || !file->pMethods)
+        return false;
+    rc = file->pMethods->xRead(file, out, COUNTER_BYTES, COUNTER_OFFSET);
+    return rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ;
+}
+
+/* Whether a COMMIT that failed has left everything as it was. Where it failed at
+ * the very end the pages are written and nobody rolls them back; the look lets
+ * SQLite first roll back what it can. */
+static bool commit_undone(struct mig_conn *conn, const unsigned char before[COUNTER_BYTES])
+{
+    unsigned char now[COUNTER_BYTES];
+
+    return session_run(conn, "SELECT count(*) FROM sqlite_schema") == SQLITE_OK &&
+           read_counter(conn, now) && memcmp(before, now, COUNTER_BYTES) == 0;
+}
+
+static mig_status commit_now(struct mig_conn *conn, struct mig_err *err)
+{
+    unsigned char before[COUNTER_BYTES];
+    bool counted = read_counter(conn, before);
+    int rc = run_own(conn, OWN_COMMIT);
+    char reason[512];
+    mig_status status;
+
+    if (rc == SQLITE_OK && !sqlite3_get_autocommit(conn->db))
+        rc = SQLITE_INTERNAL;
+    if (rc == SQLITE_OK)
+        return MIG_OK;
+    status = fault_report(conn, rc, err);
+    if (!counted || !sqlite3_get_autocommit(conn->db) || commit_undone(conn, before))
+        return status;
+    snprintf(reason, sizeof reason, "%.500s", err->message);
+    return mig_err_set(err, MIG_E_OUTCOME,
+                       "it is not known whether the transaction was committed: %s", reason);
+}
+
 mig_status tx_commit(struct mig_conn *conn, struct mig_err *err)
 {
     mig_status status;
-    int rc;
 
     if (!conn->tx_wanted)
         return mig_err_set(err, MIG_E_MISUSE, "no transaction was begun");
     status = tx_alive(conn, err);
     if (status == MIG_OK)
         status = foreign_check(conn, err);
-    if (status == MIG_OK) {
-        rc = run_own(conn, OWN_COMMIT);
-        if (rc == SQLITE_OK && !sqlite3_get_autocommit(conn->db))
-            rc = SQLITE_INTERNAL;
-        if (rc != SQLITE_OK)
-            status = fault_report(conn, rc, err);
-    }
+    if (status == MIG_OK)
+        status = commit_now(conn, err);
     if (status != MIG_OK)
         tx_rollback(conn);
     conn->tx_wanted = false;
