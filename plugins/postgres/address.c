@@ -94,6 +94,7 @@ static void note_raw_password(struct secrets *secrets, const char *conninfo, con
         return;
     text_add(&raw, start + 1, (size_t)(end - start - 1));
     put_decoded(&decoded, start + 1, (size_t)(end - start - 1));
+    secrets->incomplete = secrets->incomplete || raw.failed || decoded.failed;
     secrets_add(secrets, text_string(&raw), strlen(text_string(&raw)));
     secrets_add(secrets, text_string(&decoded), strlen(text_string(&decoded)));
     if (strpbrk(text_string(&raw), DELIMITERS)) {

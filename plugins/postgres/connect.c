@@ -226,7 +226,7 @@ static mig_status refused(const struct attempt *attempt, const PGconn *pg, const
     const char *what;
     char sqlstate[6];
 
-    if (!said)
+    if (!said || error_is_memory(said))
         return error_nomem(err);
     while (*said && said[strlen(said) - 1] == '\n')
         said[strlen(said) - 1] = '\0';

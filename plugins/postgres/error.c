@@ -69,9 +69,12 @@ void secrets_add(struct secrets *secrets, const char *text, size_t len)
     for (size_t i = place; i < secrets->count && strlen(secrets->texts[i]) == len; i++)
         if (!memcmp(secrets->texts[i], text, len))
             return;
-    copy = len ? strndup(text, len) : NULL;
+    if (!len)
+        return;
+    copy = strndup(text, len);
     grown = copy ? realloc(secrets->texts, (secrets->count + 1) * sizeof *grown) : NULL;
     if (!grown) {
+        secrets->incomplete = true;
         free(copy);
         return;
     }
@@ -120,6 +123,8 @@ static void mask_one(const char *secret, char *line, size_t size)
 
 void secrets_mask(const struct secrets *secrets, char *line, size_t size)
 {
+    if (secrets->incomplete)
+        *line = '\0';
     for (size_t i = 0; i < secrets->count; i++)
         mask_one(secrets->texts[i], line, size);
 }
@@ -127,7 +132,7 @@ void secrets_mask(const struct secrets *secrets, char *line, size_t size)
 char *secrets_hide(const struct secrets *secrets, const char *text)
 {
     size_t size = strlen(text) * strlen(MASK) + 1; /* each byte may be a secret */
-    char *copy = malloc(size);
+    char *copy = secrets->incomplete ? NULL : malloc(size);
 
     if (!copy)
         return NULL;
@@ -139,6 +144,12 @@ char *secrets_hide(const struct secrets *secrets, const char *text)
 mig_status error_nomem(struct mig_err *err)
 {
     return mig_err_set(err, MIG_E_NOMEM, "out of memory");
+}
+
+/* It has no code for it, and words of its own for each place. */
+bool error_is_memory(const char *said)
+{
+    return said && strstr(said, "out of memory");
 }
 
 void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, size_t size)
@@ -199,7 +210,7 @@ mig_status error_result(struct mig_conn *conn, const PGresult *result, struct mi
     AUTO(text) struct text text = {0};
     mig_status status;
 
-    if (!result)
+    if (!result || (!sqlstate && error_is_memory(PQresultErrorMessage(result))))
         return error_nomem(err);
     if (PQstatus(conn->pg) == CONNECTION_BAD &&
         (!sqlstate || sqlstate_status(sqlstate) == MIG_E_SQL))

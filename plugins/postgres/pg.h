@@ -39,6 +39,7 @@ struct watch;
 struct secrets {
     char **texts;
     size_t count;
+    bool incomplete; /* for want of memory: nothing that may hold one is shown */
 };
 
 struct mig_conn {
@@ -111,6 +112,8 @@ mig_status error_result(struct mig_conn *conn, const PGresult *result, struct mi
 /* The connection is gone, for a reason in libpq's words. */
 mig_status error_lost(struct mig_conn *conn, struct mig_err *err);
 mig_status error_nomem(struct mig_err *err);
+/* Whether what libpq says of its last failure is that it had no memory. */
+bool error_is_memory(const char *said);
 /* libpq's message of a connection in one line without secrets. */
 void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, size_t size);
 void secrets_add(struct secrets *secrets, const char *text, size_t len);

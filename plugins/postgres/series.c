@@ -30,6 +30,8 @@ static mig_status put_text(struct mig_conn *conn, struct text *sql, const struct
                            "store in a text; bind it as a blob",
                            index);
     literal = PQescapeLiteral(conn->pg, value->as.data, value->len);
+    if (!literal && error_is_memory(PQerrorMessage(conn->pg)))
+        return error_nomem(err);
     if (!literal)
         return mig_err_set(err, MIG_E_TYPE, "the text for parameter $%zu is not UTF-8", index);
     text_put(sql, literal);

@@ -103,7 +103,11 @@ mig_status tx_begun(struct mig_conn *conn, PGresult *result, struct mig_err *err
     bool known = result && PQntuples(result) == 1;
 
     if (!tx_open(conn) || (!known && !conn->readonly)) {
+        bool no_memory = error_is_memory(PQerrorMessage(conn->pg));
+
         tx_rollback(conn);
+        if (no_memory)
+            return error_nomem(err);
         return mig_err_set(err, MIG_E_INTERNAL, "BEGIN was answered without a transaction");
     }
     snprintf(conn->xid, sizeof conn->xid, "%s", conn->readonly ? "" : PQgetvalue(result, 0, 0));
