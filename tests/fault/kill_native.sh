@@ -36,7 +36,7 @@ strike()
 {
     local worker
 
-    worker=$(workers "$host")
+    worker=$(worker_of "$host")
     case $1 in
     host) kill -9 "$host" 2>/dev/null || true ;;
     worker) [[ -z $worker ]] || kill -9 $worker 2>/dev/null || true ;;

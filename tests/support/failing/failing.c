@@ -3,7 +3,7 @@
  * Preloaded into the host: makes one call fail, once, the Nth of its kind. It
  * sits before the sanitizers' own functions and hands every other call on to
  * them, so that the same run also tells of leaks. Counted is what the program
- * and its libraries call between the begin of main() and the end: the loader
+ * and its libraries call between the beginning and the end of main(): the loader
  * and the libraries' own beginnings belong to no host. Other programs that the
  * host starts are left alone, but for the worker where it is the one meant.
  *
@@ -95,14 +95,23 @@ static void tell_failure(const char *function, int error)
     syscall(SYS_close, file);
 }
 
-__attribute__((destructor)) static void tell_count(void)
+/* The end of the program, before a sanitizer looks for leaks. */
+static void end(void)
 {
     char line[LINE_BYTES];
 
-    if (!atomic_load(&counting))
+    if (!atomic_exchange(&counting, false))
         return;
     snprintf(line, sizeof line, "%ld calls\n", atomic_load(&count));
     syscall(SYS_close, tell(line));
+}
+
+/* As a worker ends. */
+EXPORT void _exit(int status)
+{
+    end();
+    for (;;)
+        syscall(SYS_exit_group, status);
 }
 
 /* What the call fails with when it is its turn; 0: it is none that is meant. */
@@ -114,14 +123,6 @@ static int error_of(const char *function, const struct failure *failure)
         if (failure->errors[i] && (named || strcmp(kind_names[i], wanted) == 0))
             return failure->errors[i];
     return 0;
-}
-
-/* A worker ends without its destructors. */
-EXPORT void _exit(int status)
-{
-    tell_count();
-    for (;;)
-        syscall(SYS_exit_group, status);
 }
 
 /* Whether this call is the one; sets errno then. */
@@ -441,8 +442,12 @@ static main_function *real_main;
 
 static int counted_main(int argc, char **argv, char **envp)
 {
+    int code;
+
     begin();
-    return real_main(argc, argv, envp);
+    code = real_main(argc, argv, envp);
+    end();
+    return code;
 }
 
 int __libc_start_main(main_function *start, int argc, char **argv, void (*init)(void),
