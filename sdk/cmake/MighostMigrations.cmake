@@ -17,9 +17,29 @@
 
 include_guard(GLOBAL)
 
+# What every module and driver is compiled with: whoever overruns a buffer is
+# stopped there, and nobody jumps to where no function begins.
+function(_mig_harden_code target)
+  set(optimised $<CONFIG:Release,RelWithDebInfo,MinSizeRel>)
+  set(level 3)
+  if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_C_COMPILER_VERSION VERSION_LESS 12)
+    set(level 2)
+  endif()
+  target_compile_options(${target} PRIVATE -fstack-protector-strong)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|i.86)$")
+    target_compile_options(${target} PRIVATE -fcf-protection)
+  endif()
+  get_directory_property(flags COMPILE_OPTIONS)
+  if(NOT "${flags} ${CMAKE_C_FLAGS} ${CMAKE_CXX_FLAGS}" MATCHES "-fsanitize=")
+    target_compile_options(${target} PRIVATE
+      $<${optimised}:-U_FORTIFY_SOURCE> $<${optimised}:-D_FORTIFY_SOURCE=${level}>)
+  endif()
+endfunction()
+
 # What every module and driver is linked with: one exported symbol, everything
 # resolved when it is loaded, no writable tables afterwards, no search path.
 function(_mig_harden target symbol_map)
+  _mig_harden_code(${target})
   set(options
     -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
     -Wl,--exclude-libs,ALL -Wl,--build-id=sha1)
