@@ -90,6 +90,7 @@ static mig_status status_of_errno(int errno_value, mig_status otherwise)
     switch (errno_value) {
     case ENOMEM: return MIG_E_NOMEM;
     case ENOSPC:
+    case EFBIG:
     case EDQUOT: return MIG_E_FULL;
     case EMFILE:
     case ENFILE: return MIG_E_LIMIT;

@@ -47,6 +47,7 @@ void signals_install(void)
     struct sigaction old;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     install(SIGINT, handle);
     install(SIGTERM, handle);
     install(SIGUSR1, hold_up);

@@ -10,7 +10,8 @@
 
 #include <mighost.h>
 
-/* Installs the handlers. Ignores SIGPIPE; an ignored SIGHUP stays ignored. */
+/* Installs the handlers. Ignores SIGPIPE and SIGXFSZ, so that
+ * what cannot be written is an error of writing; an ignored SIGHUP stays ignored. */
 void signals_install(void);
 /* The host to interrupt; NULL: there is none, and a signal ends the process. */
 void signals_watch(struct mighost *host);

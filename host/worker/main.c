@@ -103,6 +103,7 @@ static void restrict_process(void)
 
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     setrlimit(RLIMIT_CORE, &no_core);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of writing it */
 }
 
 /* Moves the control socket up, as far as the limit of descriptors allows. */

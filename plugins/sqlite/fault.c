@@ -72,6 +72,9 @@ static const struct cause {
     {SQLITE_CANTOPEN, EDQUOT, {0, MIG_E_FULL, FAULT_FILE, "the disk quota is used up"}},
     {SQLITE_IOERR, EMFILE, {0, MIG_E_LIMIT, FAULT_FILE, "this process has too many open files"}},
     {SQLITE_IOERR, ENOSPC, {0, MIG_E_FULL, FAULT_FILE, "the disk is full"}},
+    {SQLITE_IOERR,
+     EFBIG,
+     {0, MIG_E_FULL, FAULT_FILE, "the file is as large as this process may make one (ulimit -f)"}},
     {SQLITE_IOERR, EDQUOT, {0, MIG_E_FULL, FAULT_FILE, "the disk quota is used up"}},
     {SQLITE_IOERR, ENOMEM, {0, MIG_E_NOMEM, FAULT_FILE, "there is not enough memory"}},
 };
