@@ -25,7 +25,8 @@ void transform_place_write(const struct transform_place *place, struct buf *out)
 /* The way back, for keys of `count` columns. False: it is no such text. */
 bool transform_place_read(struct transform_place *place, size_t count, const char *text);
 
-/* Turn to which the row with this key belongs, from 0 on: evenly, and neighbours apart. */
-unsigned transform_turn(const struct mig_value *key, size_t count, unsigned turns);
+/* Turn to which the row with this key belongs, from 0 on: neighbours apart, and evenly,
+ * but for the first to be the largest and the last the smallest where rows `grow`. */
+unsigned transform_turn(const struct mig_value *key, size_t count, unsigned turns, bool grow);
 
 #endif

@@ -152,7 +152,8 @@ static mig_status row_add(struct transform_rows *rows, const struct transform_sh
         MIG_TRY(rows_reserve(rows, shape, room, err));
     MIG_TRY(row_copy(rows, shape, query, rows->count, err));
     key = &rows->keys[rows->count * shape->keys.count];
-    if (!place->turn || transform_turn(key, shape->keys.count, place->turns) >= place->turn)
+    if (!place->turn ||
+        transform_turn(key, shape->keys.count, place->turns, shape->fills) >= place->turn)
         rows->count++;
     return MIG_OK;
 }
@@ -213,7 +214,7 @@ static void count_turns(struct transform_rows *rows, const struct transform_shap
 
     for (size_t i = 0; i < rows->count; i++) {
         turn[i] = (unsigned char)transform_turn(&rows->keys[i * shape->keys.count],
-                                                shape->keys.count, turns);
+                                                shape->keys.count, turns, shape->fills);
         counts[turn[i]]++;
     }
     rows->begins[0] = 0;

@@ -46,6 +46,22 @@ static mig_status names_fill(struct transform_shape *shape, const struct mig_dri
     return MIG_OK;
 }
 
+static bool has_name(const struct names *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->quoted[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool fills_column(const struct transform_shape *shape)
+{
+    for (size_t i = 0; i < shape->writes.count; i++)
+        if (!has_name(&shape->reads, shape->writes.quoted[i]))
+            return true;
+    return false;
+}
+
 mig_status transform_shape_init(struct transform_shape *shape, const struct mig_transform *spec,
                                 const struct mig_driver *driver, struct mig_conn *conn,
                                 struct mig_err *err)
@@ -64,6 +80,8 @@ mig_status transform_shape_init(struct transform_shape *shape, const struct mig_
     status = names_fill(shape, driver, conn, err);
     if (status < 0)
         transform_shape_clear(shape);
+    else
+        shape->fills = fills_column(shape);
     return status;
 }
 

@@ -23,6 +23,7 @@ struct transform_shape {
     struct names keys;
     struct names reads;
     struct names writes;
+    bool fills; /* a column that it does not read: likely a new one, so that rows grow */
 };
 
 /* The connection is asked for the primary key where the author named none. */

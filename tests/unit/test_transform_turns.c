@@ -93,23 +93,67 @@ Test(transform_turns, the_turn_of_a_key_never_changes)
     struct mig_value seven = number(7);
 
     /* Journals hold on to these. */
-    cr_assert_eq(transform_turn(&seven, 1, 1), 0);
-    cr_assert_eq(transform_turn(&seven, 1, 4), 3);
-    cr_assert_eq(transform_turn(&text, 1, 4), 1);
-    cr_assert_eq(transform_turn(pair, 2, 7), 3);
+    cr_assert_eq(transform_turn(&seven, 1, 1, false), 0);
+    cr_assert_eq(transform_turn(&seven, 1, 4, false), 1);
+    cr_assert_eq(transform_turn(&seven, 1, 4, true), 0);
+    cr_assert_eq(transform_turn(&text, 1, 4, false), 0);
+    cr_assert_eq(transform_turn(pair, 2, 7, false), 5);
+}
+
+static size_t turns_within(int64_t from, int64_t step, size_t rows, unsigned turn)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < rows; i++) {
+        struct mig_value key = number(from + (int64_t)i * step);
+
+        count += transform_turn(&key, 1, 4, false) == turn;
+    }
+    return count;
 }
 
 Test(transform_turns, neighbours_are_dealt_out_evenly)
 {
+    static const int64_t steps[] = {1, 2, 3, 5, 10, -1};
+
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        for (int64_t from = -400; from < 4000; from += 40)
+            for (unsigned turn = 0; turn < 4; turn++) {
+                size_t count = turns_within(from, steps[i], 40, turn);
+
+                cr_assert(count >= 6 && count <= 14, "%zu of 40 from %lld by %lld", count,
+                          (long long)from, (long long)steps[i]);
+            }
+}
+
+Test(transform_turns, texts_are_dealt_out_as_by_chance)
+{
     size_t counts[4] = {0};
 
-    for (int64_t i = 0; i < 4000; i++) {
-        struct mig_value key = number(i);
+    for (int i = 0; i < 4000; i++) {
+        char text[20];
+        struct mig_value key = {.type = MIG_TEXT, .as.data = text};
 
-        counts[transform_turn(&key, 1, 4)]++;
+        key.len = (size_t)snprintf(text, sizeof text, "user%04d", i);
+        counts[transform_turn(&key, 1, 4, false)]++;
     }
     for (size_t i = 0; i < 4; i++)
         cr_assert(counts[i] > 800 && counts[i] < 1200, "turn %zu has %zu", i, counts[i]);
+}
+
+Test(transform_turns, of_rows_that_grow_the_first_turn_has_most)
+{
+    static const size_t shares[4] = {3495, 2551, 2112, 1842};
+    size_t counts[4] = {0};
+
+    for (int64_t i = 0; i < 10000; i++) {
+        struct mig_value key = number(i);
+
+        counts[transform_turn(&key, 1, 4, true)]++;
+    }
+    for (size_t i = 0; i < 4; i++)
+        cr_assert(counts[i] > shares[i] - 20 && counts[i] < shares[i] + 20, "turn %zu has %zu", i,
+                  counts[i]);
 }
 
 /* ---- on a database ------------------------------------------------------------------ */
