@@ -249,7 +249,7 @@ mig_status durable_again(struct durable *durable, int attempt, struct mig_err *e
     durable->stands = journaled(durable, durable->row.step) != NULL;
     if (!durable->again || durable->again(durable->arg, attempt, err) < 0)
         return err->status;
-    return durable_next(durable, err);
+    return work_begin(durable, err);
 }
 
 mig_status durable_commit(struct durable *durable, const struct journal_row *mark,

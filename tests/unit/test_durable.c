@@ -161,6 +161,55 @@ Engines(durable, a_statement_is_tried_again_for_as_long_as_the_owner_wants)
     expect_rows(on, "SELECT step, finished FROM mighost_journal ORDER BY step", "1|1\n2|1\n3|1");
 }
 
+/* Counts how transactions begin, in place of the engine's own driver. */
+static const struct mig_driver *counted;
+static struct mig_driver counting;
+static int relaxed;
+static int strict;
+
+static mig_status count_begin(struct mig_conn *conn, const struct mig_tx_options *options,
+                              struct mig_err *err)
+{
+    ++*(options->relaxed ? &relaxed : &strict);
+    return counted->begin(conn, options, err);
+}
+
+static void count_begins(struct opened *on)
+{
+    counted = on->driver;
+    counting = *counted;
+    counting.begin = count_begin;
+    on->driver = &counting;
+    relaxed = strict = 0;
+}
+
+Engines(durable, statements_wait_for_the_disk_also_when_they_are_tried_again)
+{
+    struct mender mender = {.on = on, .mends_at = 2};
+
+    count_begins(on);
+    expect_status(
+        on, run_mended(on, "CREATE TABLE t (a INTEGER); INSERT INTO later VALUES (2);", &mender),
+        MIG_OK);
+    cr_assert_eq(strict, 4);
+    cr_assert_eq(relaxed, 0);
+}
+
+Engines(durable, batches_behind_the_first_need_not_wait_for_the_disk)
+{
+    struct durable durable;
+
+    count_begins(on);
+    durable = begun(on);
+    step(on, &durable, "CREATE TABLE t (a INTEGER)");
+    expect_status(on, advance(&durable, "1", 1, &on->err), MIG_OK);
+    expect_status(on, advance(&durable, "2", 2, &on->err), MIG_OK);
+    expect_status(on, durable_end(&durable, &on->err), MIG_OK);
+    durable_close(&durable);
+    cr_assert_eq(strict, 1);
+    cr_assert_eq(relaxed, 2);
+}
+
 Engines(durable, a_statement_that_is_given_up_is_not_in_the_journal)
 {
     const char text[] = "CREATE TABLE t (a INTEGER); INSERT INTO nowhere VALUES (2);";
