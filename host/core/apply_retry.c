@@ -10,9 +10,6 @@
 
 #include "clock.h"
 
-#include <time.h>
-#include <unistd.h>
-
 #define ATTEMPTS_MAX 5
 #define PAUSE_FIRST_MS 100 /* doubles with each attempt, give or take a half */
 #define SLICE_MS 50        /* of a pause, between two looks whether to stop */
@@ -23,25 +20,16 @@ static bool worth_retrying(const struct mig_err *err)
     return err->status == MIG_E_CONFLICT || strcmp(err->sqlstate, SQLSTATE_LOCK_TIMEOUT) == 0;
 }
 
-static int64_t pause_of(int attempt)
-{
-    int64_t full = (int64_t)PAUSE_FIRST_MS << attempt;
-    unsigned seed = (unsigned)getpid() ^ (unsigned)clock_mono_ns();
-
-    return full / 2 + rand_r(&seed) % full;
-}
-
 static mig_status sleep_through(const struct work *work, int64_t ms)
 {
     const struct apply_session *session = work->session;
-    const struct timespec slice = {.tv_nsec = SLICE_MS * 1000000};
 
     for (; ms > 0; ms -= SLICE_MS) {
         mig_status stop = session->cancelled ? session->cancelled(session->cancel_arg) : MIG_OK;
 
         if (stop < 0)
             return stop;
-        nanosleep(&slice, NULL);
+        clock_sleep_ms(SLICE_MS);
     }
     return MIG_OK;
 }
@@ -49,7 +37,7 @@ static mig_status sleep_through(const struct work *work, int64_t ms)
 mig_status work_again(struct work *work, int attempt, struct mig_err *err)
 {
     char text[sizeof err->message + 64];
-    int64_t pause_ms = pause_of(attempt);
+    int64_t pause_ms = clock_about_ms((int64_t)PAUSE_FIRST_MS << attempt);
     mig_status stop;
 
     if (!worth_retrying(err))

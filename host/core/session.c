@@ -19,7 +19,6 @@ struct wait {
     int64_t until_ms;
     int64_t say_ms;
     int64_t pause_ms;
-    unsigned seed;
 };
 
 /* Also called by the driver, whose statement waits for another's. */
@@ -59,10 +58,7 @@ static void say_waiting(struct wait *wait, const char *text)
 /* Sleeps a little; the pauses grow, and differ from host to host. */
 static void pause_a_while(struct wait *wait)
 {
-    int64_t ms = wait->pause_ms / 2 + rand_r(&wait->seed) % wait->pause_ms;
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-    nanosleep(&time, NULL);
+    clock_sleep_ms(clock_about_ms(wait->pause_ms));
     wait->pause_ms = wait->pause_ms * 2 > POLL_MAX_MS ? POLL_MAX_MS : wait->pause_ms * 2;
 }
 
@@ -92,7 +88,6 @@ static mig_status lock(struct session *session, struct mig_err *err)
         .until_ms = now + (wait_ms > 0 ? wait_ms : 0),
         .say_ms = now + POLL_MAX_MS,
         .pause_ms = POLL_MIN_MS,
-        .seed = (unsigned)getpid() ^ (unsigned)now,
     };
     mig_status status;
 

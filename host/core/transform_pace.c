@@ -106,13 +106,6 @@ bool transform_gate_holds(const struct transform_gate *gate, int64_t took_ns, in
     return sleep_ns > 0 || gate->paused || gate->lagging;
 }
 
-static void nap(int64_t ms)
-{
-    struct timespec time = {.tv_nsec = (ms < NAP_MS ? ms : NAP_MS) * 1000000};
-
-    nanosleep(&time, NULL);
-}
-
 mig_status transform_rest(struct transform_gate *gate, struct transform_lane *lane,
                           struct transform_meter *meter, int64_t until_ms, struct mig_err *err)
 {
@@ -125,7 +118,7 @@ mig_status transform_rest(struct transform_gate *gate, struct transform_lane *la
             return MIG_OK;
         if (meter)
             transform_meter_tell(meter, gate->transform, lane->tally, lane->page_rows, pace, false);
-        nap(pace <= MIGHOST_THROTTLED ? left_ms : NAP_MS);
+        clock_sleep_ms(pace <= MIGHOST_THROTTLED && left_ms < NAP_MS ? left_ms : NAP_MS);
         if (meter)
             transform_gate_look(gate);
     }
