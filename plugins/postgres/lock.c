@@ -33,10 +33,12 @@
 /* $2 is the process that we know. Where another one answers, a pooler stands
  * between, and then the lock must not even be tried: it would stay there. Nor
  * where there are leases, $3: their holder would find it taken when it begins. */
+#define TRY_PARAMS 3
 static const char try_sql[] = JUDGED("WHEN pg_catalog.pg_backend_pid() <> $2::int THEN 'pooled'"
                                      " WHEN $3 <> '' AND pg_catalog.to_regclass($3) IS NOT NULL"
                                      " THEN 'leases' ",
                                      "pg_try_advisory_lock");
+#define TRY_IN_TX_PARAMS 1
 static const char try_in_tx_sql[] = JUDGED("", "pg_try_advisory_xact_lock");
 
 static const char held_sql[] = "SELECT 1 FROM pg_catalog.pg_locks l WHERE " OURS;
@@ -121,9 +123,10 @@ enum answer {
     ANSWER_REFUSED
 };
 
-/* Asks for the lock by `sql`, one of the two above. `table`: of leases, or "". */
-static mig_status try_by(struct mig_conn *conn, const char *sql, int64_t number, const char *table,
-                         enum answer *out, struct mig_err *err)
+/* Asks for the lock by `sql`, one of the two above, with the first `params` of what
+ * they ask for. `table`: of leases, or "". */
+static mig_status try_by(struct mig_conn *conn, const char *sql, int params, int64_t number,
+                         const char *table, enum answer *out, struct mig_err *err)
 {
     static const char *const words[] = {"ours", "busy", "pooled", "leases", "nowhere"};
     AUTO(result) PGresult *result = NULL;
@@ -133,7 +136,7 @@ static mig_status try_by(struct mig_conn *conn, const char *sql, int64_t number,
 
     snprintf(key, sizeof key, "%" PRId64, number);
     snprintf(pid, sizeof pid, "%d", conn->backend);
-    status = wire_ask(conn, sql, sql == try_sql ? 3 : 1, values, &result, err);
+    status = wire_ask(conn, sql, params, values, &result, err);
     *out = ANSWER_REFUSED;
     if (status && err && refuses_function(err))
         return MIG_OK;
@@ -169,11 +172,11 @@ static mig_status try_session(struct mig_conn *conn, const char *name, int64_t n
 
     if (!table)
         return error_nomem(err);
-    MIG_TRY(try_by(conn, try_sql, number, table, out, err));
+    MIG_TRY(try_by(conn, try_sql, TRY_PARAMS, number, table, out, err));
     if (*out != ANSWER_LEASES)
         return MIG_OK;
     MIG_TRY(lease_await(conn, name, err));
-    MIG_TRY(try_by(conn, try_sql, number, "", out, err));
+    MIG_TRY(try_by(conn, try_sql, TRY_PARAMS, number, "", out, err));
     if (*out != ANSWER_OURS)
         return MIG_OK;
     status = lease_await(conn, name, err);
@@ -209,7 +212,7 @@ mig_status lock_in_tx(struct mig_conn *conn, int64_t number, bool *got, struct m
     enum answer answer = ANSWER_NOWHERE;
 
     if (!conn->no_tx_lock)
-        MIG_TRY(try_by(conn, try_in_tx_sql, number, "", &answer, err));
+        MIG_TRY(try_by(conn, try_in_tx_sql, TRY_IN_TX_PARAMS, number, "", &answer, err));
     if (answer == ANSWER_BUSY)
         return lock_holder(conn, number, err);
     *got = answer == ANSWER_OURS;
