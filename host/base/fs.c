@@ -110,6 +110,43 @@ static mig_status accept_regular(int fd, const char *path, int *out, struct mig_
     return MIG_OK;
 }
 
+static void auto_folder(DIR **folder)
+{
+    if (*folder)
+        closedir(*folder);
+}
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+mig_status fs_each(int dir, const char *path, mig_status unreadable,
+                   mig_status (*take)(void *arg, const struct dirent *found, struct mig_err *err),
+                   void *arg, struct mig_err *err)
+{
+    AUTO(close) int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    AUTO(folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *found;
+
+    if (!folder)
+        return err_errno(err, unreadable, errno, "reading the folder %s", path);
+    fd = -1; /* closed with `folder` */
+    while (errno = 0, (found = readdir(folder)))
+        if (!is_dots(found->d_name))
+            MIG_TRY(take(arg, found, err));
+    return errno ? err_errno(err, unreadable, errno, "reading the folder %s", path) : MIG_OK;
+}
+
+bool fs_is_folder(int dir, const struct dirent *found)
+{
+    struct stat info;
+
+    if (found->d_type != DT_UNKNOWN && found->d_type != DT_LNK)
+        return found->d_type == DT_DIR;
+    return fstatat(dir, found->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
+}
+
 mig_status fs_open(const char *path, int *out, struct mig_err *err)
 {
     int fd = open(path, FS_OPEN_FLAGS);

@@ -12,6 +12,7 @@
 #include "buf.h"
 #include "err.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -28,6 +29,14 @@ mig_status fs_self_dir(char *out, size_t size, struct mig_err *err);
 
 /* Opens a folder. MIG_E_NOTFOUND where there is none, MIG_E_IO otherwise. */
 mig_status fs_open_dir(const char *path, int *out, struct mig_err *err);
+/* Hands the entries of the open folder `dir` to `take`, in whatever order they are
+ * in, until it fails; "." and ".." are left out. `path` is for messages; a folder
+ * that cannot be read is `unreadable`. */
+mig_status fs_each(int dir, const char *path, mig_status unreadable,
+                   mig_status (*take)(void *arg, const struct dirent *found, struct mig_err *err),
+                   void *arg, struct mig_err *err);
+/* Whether an entry of `dir` is a folder, or a link to one. */
+bool fs_is_folder(int dir, const struct dirent *found);
 /* Opens a regular file for reading, symlinks followed. Anything else, such as
  * a folder or a FIFO, is MIG_E_REFUSED and never waited for. */
 mig_status fs_open(const char *path, int *out, struct mig_err *err);

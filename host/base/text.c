@@ -398,3 +398,8 @@ bool text_parse_int(const char *text, int64_t least, int64_t most, int64_t *out)
     *out = value;
     return true;
 }
+
+int text_order(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}

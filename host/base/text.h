@@ -39,6 +39,8 @@ mig_status text_parse_duration(const char *text, int64_t *ms, struct mig_err *er
 mig_status text_parse_size(const char *text, int64_t *bytes, struct mig_err *err);
 /* "50%", "0.5" into 50: more than nothing, and 100 at most. */
 mig_status text_parse_percent(const char *text, int64_t *percent, struct mig_err *err);
+/* For qsort() of texts: as strcmp() has them. */
+int text_order(const void *left, const void *right);
 /* A decimal number from `least` to `most`. */
 bool text_parse_int(const char *text, int64_t least, int64_t most, int64_t *out);
 

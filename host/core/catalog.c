@@ -17,7 +17,6 @@
 #include "text.h"
 #include "vec.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -61,6 +60,7 @@ struct store {
     struct warnings warnings;
     struct sha256 hash;
     const struct manifest *manifest; /* NULL: it need not be signed */
+    size_t listed;                   /* of its names, in the folder */
     const char *folder;
     const char *engine;
     uint32_t lexis;
@@ -213,46 +213,28 @@ static mig_status add_file(struct store *store, const struct dirent *found, stru
 }
 
 /* Whether a file of the folder is one that was signed: counted, or refused. */
-static mig_status check_listed(const struct store *store, const struct dirent *found,
-                               size_t *listed, struct mig_err *err)
+static mig_status check_listed(struct store *store, const struct dirent *found, struct mig_err *err)
 {
-    struct stat info;
-
-    if (!store->manifest || manifest_find(store->manifest, found->d_name)) {
-        *listed += store->manifest != NULL;
+    if (!store->manifest || manifest_is_own(found->d_name))
         return MIG_OK;
-    }
-    if (strcmp(found->d_name, MANIFEST_FILE) == 0 ||
-        strcmp(found->d_name, MANIFEST_SIGNATURE) == 0 ||
-        (fstatat(store->dir, found->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode)))
-        return MIG_OK;
-    return err_set(err, MIG_E_REFUSED, "%s/%s was added to the bundle after it was signed",
-                   store->folder, found->d_name);
+    if (manifest_find(store->manifest, found->d_name))
+        store->listed++;
+    else if (!fs_is_folder(store->dir, found))
+        return err_set(err, MIG_E_REFUSED, "%s/%s was added to the bundle after it was signed",
+                       store->folder, found->d_name);
+    return MIG_OK;
 }
 
-static void auto_folder(DIR **folder)
+static mig_status take_name(void *arg, const struct dirent *found, struct mig_err *err)
 {
-    if (*folder)
-        closedir(*folder);
+    MIG_TRY(check_listed(arg, found, err));
+    return add_file(arg, found, err);
 }
 
 static mig_status read_names(struct store *store, struct mig_err *err)
 {
-    AUTO(close) int fd = openat(store->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO(folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *found;
-    size_t listed = 0;
-
-    if (!folder)
-        return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
-    fd = -1; /* closed with `folder` */
-    while (errno = 0, (found = readdir(folder))) {
-        MIG_TRY(check_listed(store, found, &listed, err));
-        MIG_TRY(add_file(store, found, err));
-    }
-    if (errno != 0)
-        return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
-    if (store->manifest && listed != store->manifest->count)
+    MIG_TRY(fs_each(store->dir, store->folder, MIG_E_BUNDLE, take_name, store, err));
+    if (store->manifest && store->listed != store->manifest->count)
         return err_set(err, MIG_E_REFUSED,
                        "a file of the signed " MANIFEST_FILE " is no longer in the bundle %s",
                        store->folder);
@@ -324,11 +306,6 @@ static mig_status sort_files(struct files *files, struct mig_err *err)
     free(other);
     sort_equals(files->data, files->len);
     return MIG_OK;
-}
-
-static int compare_warnings(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
 /* ---- the files of one id --------------------------------------------- */
@@ -704,8 +681,7 @@ static mig_status store_new(const char *folder, const char *engine, struct store
 static void publish(struct store *store)
 {
     if (store->warnings.len > 0)
-        qsort(store->warnings.data, store->warnings.len, sizeof *store->warnings.data,
-              compare_warnings);
+        qsort(store->warnings.data, store->warnings.len, sizeof *store->warnings.data, text_order);
     store->catalog.count = store->migrations.len;
     store->catalog.items = store->migrations.data;
     store->catalog.warning_count = store->warnings.len;

@@ -34,6 +34,11 @@ void manifest_free(struct manifest *manifest)
     free(store);
 }
 
+bool manifest_is_own(const char *name)
+{
+    return strcmp(name, MANIFEST_FILE) == 0 || strcmp(name, MANIFEST_SIGNATURE) == 0;
+}
+
 /* --- reading ------------------------------------------------------------------ */
 
 static mig_status bad_line(size_t number, const char *why, struct mig_err *err)
@@ -53,7 +58,7 @@ static const char *name_refusal(const char *name, size_t len)
         return "has a NUL byte in its name";
     if (memchr(name, '/', len) || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return "names a file that is not in the bundle's own folder";
-    if (strcmp(name, MANIFEST_FILE) == 0 || strcmp(name, MANIFEST_SIGNATURE) == 0)
+    if (manifest_is_own(name))
         return "names the list itself, or its signature";
     return NULL;
 }

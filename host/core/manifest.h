@@ -19,12 +19,14 @@
 
 #include <limits.h>
 
-/* The two files of a bundle that the list does not cover. */
+/* The two files of a bundle that the list does not cover, being the list and its signature. */
 #define MANIFEST_FILE "MANIFEST"
 #define MANIFEST_SIGNATURE "MANIFEST.sig"
 
 /* Far above the 10,000 migrations that a bundle should bear. */
 #define MANIFEST_BYTES_MAX ((size_t)16 << 20)
+
+bool manifest_is_own(const char *name);
 
 struct manifest_entry {
     const char *name; /* of a file in the bundle's folder itself */

@@ -10,9 +10,7 @@
 #include "fs.h"
 #include "text.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #define NAMED_KEYS 4 /* in a message */
@@ -61,50 +59,35 @@ static bool is_key_file(const char *name)
     return false;
 }
 
-static void auto_folder(DIR **folder)
+struct key_list {
+    struct trust *trust;
+    struct key_files *files;
+};
+
+static mig_status list_key(void *arg, const struct dirent *found, struct mig_err *err)
 {
-    if (*folder)
-        closedir(*folder);
-}
+    struct key_list *list = arg;
+    const char **slot;
 
-static mig_status list_keys(struct trust *trust, int dir, struct key_files *out,
-                            struct mig_err *err)
-{
-    AUTO(close) int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO(folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *found;
-
-    if (!folder)
-        return err_errno(err, MIG_E_USAGE, errno, "reading the trusted keys %s", trust->path);
-    fd = -1; /* closed with `folder` */
-    while (errno = 0, (found = readdir(folder))) {
-        const char **slot = is_key_file(found->d_name) ? key_files_add(out) : NULL;
-
-        if (slot)
-            *slot = arena_strdup(&trust->texts, found->d_name);
-        if (is_key_file(found->d_name) && (!slot || !*slot))
-            return err_nomem(err);
-    }
-    if (errno != 0)
-        return err_errno(err, MIG_E_USAGE, errno, "reading the trusted keys %s", trust->path);
-    return MIG_OK;
-}
-
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
+    if (!is_key_file(found->d_name))
+        return MIG_OK;
+    slot = key_files_add(list->files);
+    if (slot)
+        *slot = arena_strdup(&list->trust->texts, found->d_name);
+    return slot && *slot ? MIG_OK : err_nomem(err);
 }
 
 static mig_status read_folder(struct trust *trust, struct mig_err *err)
 {
     AUTO(key_files) struct key_files files = {0};
+    struct key_list list = {.trust = trust, .files = &files};
     AUTO(close) int dir = -1;
 
     MIG_TRY(fs_open_dir(trust->path, &dir, err));
     MIG_TRY(fs_check_owner(dir, trust->path, err));
-    MIG_TRY(list_keys(trust, dir, &files, err));
+    MIG_TRY(fs_each(dir, trust->path, MIG_E_USAGE, list_key, &list, err));
     if (files.len > 0)
-        qsort(files.data, files.len, sizeof *files.data, compare_names);
+        qsort(files.data, files.len, sizeof *files.data, text_order);
     for (size_t i = 0; i < files.len; i++) {
         AUTO(close) int fd = -1;
         char path[FS_PATH_SIZE];

@@ -10,10 +10,8 @@
 
 #include "fs.h"
 #include "sha256.h"
+#include "text.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #define SIGNATURE_READ_MAX ((size_t)4096) /* more than one is said to be too long */
@@ -51,21 +49,12 @@ void mighost_findings_free(struct mighost_findings *findings)
 
 /* --- the files of a bundle ---------------------------------------------------- */
 
-static bool is_folder(const struct store *store, const struct dirent *found)
+static mig_status add_name(void *arg, const struct dirent *found, struct mig_err *err)
 {
-    struct stat info;
-
-    if (found->d_type != DT_UNKNOWN && found->d_type != DT_LNK)
-        return found->d_type == DT_DIR;
-    return fstatat(store->dir, found->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
-}
-
-static mig_status add_name(struct store *store, const struct dirent *found, struct mig_err *err)
-{
+    struct store *store = arg;
     const char **slot;
 
-    if (strcmp(found->d_name, MANIFEST_FILE) == 0 ||
-        strcmp(found->d_name, MANIFEST_SIGNATURE) == 0 || is_folder(store, found))
+    if (manifest_is_own(found->d_name) || fs_is_folder(store->dir, found))
         return MIG_OK;
     slot = file_names_add(&store->names);
     if (slot)
@@ -73,33 +62,12 @@ static mig_status add_name(struct store *store, const struct dirent *found, stru
     return slot && *slot ? MIG_OK : err_nomem(err);
 }
 
-static void auto_folder(DIR **folder)
-{
-    if (*folder)
-        closedir(*folder);
-}
-
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 /* In the order of the list. */
 static mig_status read_names(struct store *store, struct mig_err *err)
 {
-    AUTO(close) int fd = openat(store->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    AUTO(folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    const struct dirent *found;
-
-    if (!folder)
-        return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
-    fd = -1; /* closed with `folder` */
-    while (errno = 0, (found = readdir(folder)))
-        MIG_TRY(add_name(store, found, err));
-    if (errno != 0)
-        return err_errno(err, MIG_E_BUNDLE, errno, "reading the bundle %s", store->folder);
+    MIG_TRY(fs_each(store->dir, store->folder, MIG_E_BUNDLE, add_name, store, err));
     if (store->names.len > 0)
-        qsort(store->names.data, store->names.len, sizeof *store->names.data, compare_names);
+        qsort(store->names.data, store->names.len, sizeof *store->names.data, text_order);
     return MIG_OK;
 }
 

@@ -214,3 +214,41 @@ Test(fs, the_own_folder_is_that_of_this_program)
     cr_assert_eq(dir[0], '/');
     cr_assert_eq(access(dir, X_OK), 0);
 }
+
+struct seen {
+    int files;
+    int folders;
+    int dir;
+    int stop_behind; /* entries; 0: never */
+};
+
+static mig_status see(void *arg, const struct dirent *found, struct mig_err *why)
+{
+    struct seen *seen = arg;
+
+    cr_assert(found->d_name[0] != '.' || found->d_name[1] == 'h', "%s", found->d_name);
+    ++*(fs_is_folder(seen->dir, found) ? &seen->folders : &seen->files);
+    return seen->files + seen->folders == seen->stop_behind
+               ? err_set(why, MIG_E_REFUSED, "enough of %s", found->d_name)
+               : MIG_OK;
+}
+
+Test(fs, each_entry_is_seen_once_until_one_is_refused)
+{
+    const char *folder = test_folder();
+    AUTO(close) int dir = open_dir(folder);
+    struct seen all = {.dir = dir};
+    struct seen some = {.dir = dir, .stop_behind = 2};
+
+    cr_assert_eq(mkdirat(dir, "inner", 0755), 0);
+    cr_assert_eq(symlinkat("inner", dir, "link"), 0);
+    cr_assert_eq(symlinkat("nowhere", dir, "dangling"), 0);
+    test_write(folder, ".hidden", "x");
+    cr_assert_eq(fs_each(dir, folder, MIG_E_BUNDLE, see, &all, &err), MIG_OK, "%s", err.message);
+    cr_assert_eq(all.folders, 2);
+    cr_assert_eq(all.files, 2);
+    cr_assert_eq(fs_each(dir, folder, MIG_E_BUNDLE, see, &some, &err), MIG_E_REFUSED);
+    cr_assert_eq(some.files + some.folders, 2);
+    cr_assert_eq(fs_each(-1, "gone", MIG_E_USAGE, see, &some, &err), MIG_E_USAGE);
+    cr_assert(strstr(err.message, "gone"), "%s", err.message);
+}
