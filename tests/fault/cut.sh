@@ -17,34 +17,14 @@ set -euo pipefail
 
 # shellcheck source=tests/fault/lease.sh.inc
 . "$(dirname "$0")/lease.sh.inc"
+# shellcheck source=tests/fault/proxy.sh.inc
+. "$(dirname "$0")/proxy.sh.inc"
 
 readonly ROWS=60
 readonly CUTS=${MIGHOST_CUTS:-one}
-readonly PROXY=$MIGHOST_BUILD/tests/support/cut_proxy
 readonly MESSAGES_MAX=500 # more than any of the runs has
 
-proxy= # its process
-
-stop_proxy()
-{
-    [[ -z $proxy ]] || kill "$proxy" 2>/dev/null || true
-    [[ -z $proxy ]] || wait "$proxy" 2>/dev/null || true
-    proxy=
-}
 trap 'stop_proxy; clean_all' EXIT
-
-# start_proxy NUMBER HOW: sets `through` to the URL that goes through it.
-start_proxy()
-{
-    local port=${url##*:}
-
-    port=${port%%/*}
-    : >"$folder/proxy"
-    "$PROXY" "$port" "$1" "$2" >"$folder/proxy" &
-    proxy=$!
-    until_true test -s "$folder/proxy" || fail "the proxy did not start"
-    through=${url/:$port\//:$(head -n 1 "$folder/proxy")\/}
-}
 
 # run_through: `up` through the proxy; sets `code`.
 run_through()

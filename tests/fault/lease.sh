@@ -23,27 +23,11 @@ readonly BETWEEN=0 # steps: no transaction is open there
 readonly INSIDE=150
 readonly LEASE_S=10
 
-start_together()
+# apply_many WAY HOSTS
+apply_many()
 {
-    local way=$1 hosts=$2 pids=() i code
-
-    for ((i = 0; i < hosts; i++)); do
-        "$MIGHOST_BIN" -d "$url" -m "$folder/many" --wait 120s -q up \
-            >"$folder/out$i" 2>"$folder/err$i" &
-        pids+=($!)
-    done
-    for ((i = 0; i < hosts; i++)); do
-        code=0
-        wait "${pids[i]}" || code=$?
-        [[ $code -eq 0 ]] || fail "$way: host $i of $hosts ended with $code: $(<"$folder/err$i")"
-    done
-    expect "$way: runs of each migration, $hosts hosts" \
-        "$(ask "SELECT COUNT(*), COUNT(DISTINCT number) FROM runs")" "$MIGRATIONS|$MIGRATIONS"
-    expect "$way: history, $hosts hosts" \
-        "$(ask "SELECT COUNT(*) FROM mighost_history WHERE state = 'applied'")" $((MIGRATIONS + 1))
-    expect "$way: attempts, $hosts hosts" "$(ask "SELECT COUNT(*) FROM mighost_log")" \
-        $((MIGRATIONS + 1))
-    expect "$way: the lease is a row that nobody holds" \
+    start_together "$1" "$2" "$folder/many" $MIGRATIONS
+    expect "$1: the lease is a row that nobody holds" \
         "$(ask "SELECT name || ' ' || (until = 'epoch') FROM mighost_lock")" "run true"
     no_stray_lock
 }
@@ -124,10 +108,10 @@ hold=$folder/hold
 start_pooler transaction
 for hosts in 2 8; do
     behind "$port"
-    start_together pooled $hosts
+    apply_many pooled $hosts
     for way in missing denied stub; do
         without $way
-        start_together $way $hosts
+        apply_many $way $hosts
     done
 done
 behind "$port"

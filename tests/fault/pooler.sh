@@ -17,18 +17,11 @@ set -euo pipefail
 . "$(dirname "$0")/mail.sh.inc"
 # shellcheck source=tests/fault/lease.sh.inc
 . "$(dirname "$0")/lease.sh.inc"
+# shellcheck source=tests/fault/proxy.sh.inc
+. "$(dirname "$0")/proxy.sh.inc"
 
 readonly MIGRATIONS=8
-readonly PROXY=$MIGHOST_BUILD/tests/support/cut_proxy
 
-proxy=
-
-stop_proxy()
-{
-    [[ -z $proxy ]] || kill "$proxy" 2>/dev/null || true
-    [[ -z $proxy ]] || wait "$proxy" 2>/dev/null || true
-    proxy=
-}
 trap 'stop_proxy; clean_all' EXIT
 
 # run WANTED ARGUMENT...: the command on `bundle`, with that exit code; what it
@@ -262,7 +255,7 @@ both_ways_at_once()
 # the lock that stayed behind is dropped.
 a_pooler_that_says_nothing_is_seen()
 {
-    local number=0 at moved=1 code
+    local number=0 moved=1 code through
 
     new_bundle
     echo 'CREATE TABLE runs (number BIGINT NOT NULL);' >"$bundle/20240101000000_runs.up.sql"
@@ -272,12 +265,8 @@ a_pooler_that_says_nothing_is_seen()
         number=$((number + 1))
         fresh postgres
         direct=$url
-        at=${url##*:}
-        : >"$folder/proxy"
-        "$PROXY" "${at%%/*}" $number moved >"$folder/proxy" &
-        proxy=$!
-        until_true test -s "$folder/proxy" || fail "the proxy did not start"
-        url=${url/:${at%%\/*}\//:$(head -n 1 "$folder/proxy")\/}
+        start_proxy $number moved
+        url=$through
         code=0
         "$MIGHOST_BIN" -d "$url" -m "$bundle" up >"$folder/out" 2>&1 || code=$?
         [[ $code == [037] ]] || fail "moved behind $number: $code: $(<"$folder/out")"
