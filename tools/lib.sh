@@ -51,6 +51,16 @@ refuse_system_cluster()
             echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/no-main.conf'
 }
 
+# Run by root. Packages that bring a service (pgbouncer) start it unless the machine's
+# policy says no; where it has none, that is the policy for as long as this takes.
+readonly INSTALL='policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap "rm -f $policy" EXIT
+        printf "%s\n" "#!/bin/sh" "exit 101" >"$policy"
+        chmod 755 "$policy"
+    fi
+    apt-get install -q -y --no-install-recommends -o Dpkg::Use-Pty=0 "$@"'
+
 # install_packages NAME...: installs those that are missing, asks nothing.
 install_packages()
 {
@@ -72,7 +82,7 @@ install_packages()
     root+=(env DEBIAN_FRONTEND=noninteractive)
     refuse_system_cluster "${root[@]}"
     "${root[@]}" apt-get update -q
-    "${root[@]}" apt-get install -q -y --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}"
+    "${root[@]}" sh -c "$INSTALL" sh "${missing[@]}"
 }
 
 # build_preset PRESET [TARGET...]: configures and builds build/PRESET.
