@@ -110,6 +110,11 @@ FAULT(a_positive_status_is_no_success, "fail_positive", "42")
 FAULT(a_row_is_no_success, "fail_row", "it returned 1")
 FAULT(a_claim_about_the_lock_is_not_believed, "fail_busy", "MIG_E_BUSY")
 FAULT(junk_in_our_pipe_does_no_harm, "up_write", "it wrote into everything")
+FAULT(a_transaction_of_its_own_is_refused, "tx_begin", "'BEGIN' is transaction control")
+FAULT(a_commit_is_refused, "tx_commit", "'COMMIT' is transaction control")
+FAULT(a_hidden_end_of_the_transaction_is_refused, "tx_commit_hidden", "is transaction control")
+FAULT(the_history_is_not_dropped, "drop_history", "DROP TABLE mighost_history")
+FAULT(the_history_is_not_written, "write_history", "DELETE FROM mighost_history")
 
 #if !SANITIZED /* which limit no memory, and see divisions themselves */
 FAULT(a_division_by_zero_is_named, "up_divide", "SIGFPE", "up_divide.c:")
@@ -181,6 +186,35 @@ Test(worker_postgres, a_lingering_child_is_ended)
 {
     ends_lingering_child(test_postgres());
 }
+
+/* SUCCEEDS(name of the test, fixture): it is applied, and leaves nothing to the next. */
+static void succeeds(const char *url, const char *fixture)
+{
+    struct test_result result = run_up(url, fixture);
+
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    result = test_mighost("-d", url, "-m", bundle("good_table"), "--wait", "30s", "up",
+                          "--allow-out-of-order");
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    cr_assert(has_table(url, "good_table"));
+    cr_assert_str_eq(
+        test_query(url, "SELECT count(*) FROM mighost_history WHERE state = 'applied'"), "2");
+}
+
+#define SUCCEEDS(name, fixture)             \
+    Test(worker_sqlite, name)               \
+    {                                       \
+        succeeds(test_sqlite(), fixture);   \
+    }                                       \
+    Test(worker_postgres, name)             \
+    {                                       \
+        succeeds(test_postgres(), fixture); \
+    }
+
+SUCCEEDS(values_of_every_type_come_back, "good_types")
+SUCCEEDS(misuse_of_the_api_is_refused_and_harmless, "fail_misuse")
+SUCCEEDS(statements_left_open_are_closed, "open_statements")
+SUCCEEDS(settings_of_the_session_do_not_last, "session_settings")
 
 static void contains_down(const char *url)
 {
