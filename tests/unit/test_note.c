@@ -383,7 +383,7 @@ Test(note, sizes_and_offsets_that_overflow_are_caught)
 static char *module_bytes(const char *fixture, size_t *size)
 {
     struct test_result found =
-        test_run("sh", "-c", test_format("ls %s/%s/*.so", MIGHOST_FIXTURES, fixture));
+        test_run("sh", "-c", test_format("ls '%s/%s/'*.so", MIGHOST_FIXTURES, fixture));
 
     found.out[strcspn(found.out, "\n")] = '\0';
     return test_read(found.out, size);
