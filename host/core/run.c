@@ -33,17 +33,48 @@ static void make_run_id(char out[HISTORY_RUN_ID])
     mig_hex(random, sizeof random, out + len);
 }
 
+/* From the file of the machine's own users: the way through all directories of users
+ * that glibc knows (getpwuid) falls over where it has no memory, and is needed for
+ * the others alone. */
+static bool local_user(uid_t uid, char *out, size_t size)
+{
+    FILE *file = fopen("/etc/passwd", "re");
+    struct passwd entry;
+    struct passwd *found;
+    char line[1024];
+    bool is_it = false;
+
+    while (file && !is_it && fgetpwent_r(file, &entry, line, sizeof line, &found) == 0)
+        is_it = entry.pw_uid == uid;
+    if (is_it)
+        snprintf(out, size, "%s", entry.pw_name);
+    if (file)
+        fclose(file);
+    return is_it;
+}
+
+static void user_name(uid_t uid, char *out, size_t size)
+{
+    const struct passwd *user;
+
+    if (local_user(uid, out, size))
+        return;
+    user = getpwuid(uid);
+    if (user)
+        snprintf(out, size, "%s", user->pw_name);
+    else
+        snprintf(out, size, "uid %u", (unsigned)uid);
+}
+
 void run_who(char out[RUN_WHO])
 {
-    const struct passwd *user = getpwuid(geteuid());
+    char user[81];
     char host[64] = "";
 
+    user_name(geteuid(), user, sizeof user);
     if (gethostname(host, sizeof host - 1) != 0)
         snprintf(host, sizeof host, "unknown");
-    if (user)
-        snprintf(out, RUN_WHO, "%.80s@%s", user->pw_name, host);
-    else
-        snprintf(out, RUN_WHO, "uid %u@%s", (unsigned)geteuid(), host);
+    snprintf(out, RUN_WHO, "%s@%s", user, host);
 }
 
 /* --- events ------------------------------------------------------------------ */
