@@ -165,6 +165,12 @@ static mig_status explain_double(struct work *work, struct mig_err *err)
                    work->item->id_text);
 }
 
+/* Where nobody else can write meanwhile, one INSERT at the end says it all. */
+static bool row_comes_last(const struct work *work)
+{
+    return work->driver->alone && going_up(work) && work->item->mode == MIG_ATOMIC;
+}
+
 /* Begins, and up: inserts the row, down: marks it, in state `state`. Sets
  * work->skipped when another host has done it; then nothing is open. What the
  * connection loses here was not committed, so it is simply tried again. */
@@ -175,11 +181,12 @@ static mig_status row_enter(struct work *work, enum mighost_state state, struct 
     struct applied row = row_of(work);
     mig_status status;
 
+    row.state = state;
     MIG_TRY(history_hold(history, err));
-    if (going_up(work))
-        history_start(history, &row, err);
-    if (!going_up(work) || state != MIGHOST_RUNNING)
+    if (!going_up(work))
         history_mark(history, work->item->id, state, err);
+    else if (!row_comes_last(work))
+        history_add(history, &row, err);
     status = history_send(history, &options, false, err);
     if (status == MIG_E_CONSTRAINT && going_up(work))
         return explain_double(work, err);
@@ -207,26 +214,30 @@ static mig_status log_attempt(struct work *work, const char *outcome, const char
     return history_log(work->session->history, &attempt, err);
 }
 
-/* The end of the record: carrier, log, last of all the row itself, and COMMIT. */
+/* The end of the record: log, last of all the row itself, and COMMIT. */
 static mig_status row_finish(struct work *work, struct mig_err *err)
 {
     struct history *history = work->session->history;
     const struct apply_item *item = work->item;
-    const struct applied row = row_of(work);
+    struct applied row = row_of(work);
 
+    row.state = MIGHOST_APPLIED;
+    row.duration_ms = elapsed_ms(work);
+    row.body = work->carry.data;
+    row.body_len = work->carry.len;
     MIG_TRY(history_hold(history, err));
     if (!going_up(work)) {
         log_attempt(work, "rolled back", NULL, err);
         history_remove(history, item->id, err);
         return history_send(history, NULL, true, err);
     }
-    if (work->carrier[0])
-        history_put_carrier(history, item->id, work->carrier, item->kind,
-                            work->carry.data ? work->carry.data : "", work->carry.len, err);
+    if (row_comes_last(work))
+        history_add(history, &row, err);
     log_attempt(work, "applied", NULL, err);
     if (item->mode == MIG_DURABLE)
         history_journal_clear(history, item->id, err);
-    history_finish(history, &row, elapsed_ms(work), err);
+    if (!row_comes_last(work))
+        history_finish(history, &row, err);
     return history_send(history, NULL, true, err);
 }
 

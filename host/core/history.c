@@ -2,8 +2,8 @@
 /*
  * The rows of what is applied, and the tables as a whole: whether they are
  * there and ours, read at once or one by one, written in the transaction of
- * whoever calls. The way back of each, the carrier, is a row of its own, since
- * it may be large.
+ * whoever calls. The way back of each, the carrier, may be large: it is the last
+ * column of the row, and only read by itself.
  */
 #include "history.h"
 
@@ -297,7 +297,7 @@ const struct applied *applied_find(const struct applied_list *list, uint64_t id)
 
 /* --- writing --------------------------------------------------------------- */
 
-mig_status history_start(struct history *history, const struct applied *row, struct mig_err *err)
+mig_status history_add(struct history *history, const struct applied *row, struct mig_err *err)
 {
     MIG_TRY(history_next_number(history, err));
 
@@ -305,21 +305,22 @@ mig_status history_start(struct history *history, const struct applied *row, str
         history_int_value((int64_t)row->id),
         history_text_value(row->id_text),
         history_int_value(history->next_number),
-        history_text_value(state_name(MIGHOST_RUNNING)),
+        history_text_value(state_name((int)row->state)),
         history_text_value(kind_name((int)row->kind)),
         history_text_value(mode_name((int)row->mode)),
         history_text_value(row->description),
         history_text_value(row->checksum),
         history_text_value(row->carrier),
         history_int_value(clock_wall_ms()),
-        history_int_value(0),
+        history_int_value(row->duration_ms),
         history_text_value(row->run_id),
         history_text_value(row->host_version),
         history_text_value(row->who),
         history_text_value(row->signer),
+        {.type = MIG_BLOB, .len = row->body_len, .as.data = row->body},
     };
 
-    return history_write(history, START, values, sizeof values / sizeof values[0], -1, err);
+    return history_write(history, ADD, values, sizeof values / sizeof values[0], -1, err);
 }
 
 mig_status history_mark(struct history *history, uint64_t id, enum mighost_state state,
@@ -344,15 +345,19 @@ mig_status history_set_state(struct history *history, uint64_t id, enum mighost_
     return history_write(history, SET_STATE, values, sizeof values / sizeof values[0], 1, err);
 }
 
-mig_status history_finish(struct history *history, const struct applied *row, int64_t duration_ms,
-                          struct mig_err *err)
+mig_status history_finish(struct history *history, const struct applied *row, struct mig_err *err)
 {
     const struct mig_value values[] = {
-        history_int_value((int64_t)row->id),   history_text_value(state_name(MIGHOST_APPLIED)),
-        history_int_value(duration_ms),        history_int_value(clock_wall_ms()),
-        history_text_value(row->carrier),      history_text_value(row->run_id),
-        history_text_value(row->host_version), history_text_value(row->who),
+        history_int_value((int64_t)row->id),
+        history_text_value(state_name((int)row->state)),
+        history_int_value(row->duration_ms),
+        history_int_value(clock_wall_ms()),
+        history_text_value(row->carrier),
+        history_text_value(row->run_id),
+        history_text_value(row->host_version),
+        history_text_value(row->who),
         history_text_value(row->signer),
+        {.type = MIG_BLOB, .len = row->body_len, .as.data = row->body},
     };
 
     return history_write(history, FINISH, values, sizeof values / sizeof values[0], 1, err);
@@ -372,25 +377,10 @@ mig_status history_remove(struct history *history, uint64_t id, struct mig_err *
     struct mig_value key = history_int_value((int64_t)id);
 
     MIG_TRY(history_journal_clear(history, id, err));
-    MIG_TRY(history_write(history, DROP_CARRIER, &key, 1, -1, err));
     return history_write(history, REMOVE, &key, 1, 1, err);
 }
 
 /* --- carriers -------------------------------------------------------------- */
-
-mig_status history_put_carrier(struct history *history, uint64_t id, const char *digest,
-                               enum mighost_kind kind, const void *body, size_t len,
-                               struct mig_err *err)
-{
-    const struct mig_value values[] = {
-        history_int_value((int64_t)id),
-        history_text_value(digest),
-        history_text_value(kind_name((int)kind)),
-        {.type = MIG_BLOB, .len = len, .as.data = body},
-    };
-
-    return history_write(history, PUT_CARRIER, values, sizeof values / sizeof values[0], -1, err);
-}
 
 static mig_status carrier_check(const struct mig_value *body, const char *digest,
                                 struct mig_err *err)

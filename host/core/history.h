@@ -8,11 +8,10 @@
  * so that the row and the work commit together.
  *
  *   <prefix>_history  id PK, sequence, state, kind, mode, description, checksum,
- *                     applied_at, duration_ms, run_id, host_version, who, signer, attempt, carrier
+ *                     carrier, applied_at, duration_ms, run_id, host_version, who, signer, body
  *   <prefix>_log      number PK, id, action, outcome, error, started_at, duration_ms, run_id, ...
  *   <prefix>_journal  (id, step, part) PK, finished, kind, fingerprint, cursor_at, until_at, done,
  *                     rejected, total: part 0 is the step, others are ranges of its keys
- *   <prefix>_carrier  id PK, digest, kind, body: gone with the row of the history
  *   <prefix>_meta     key PK, value: the layout's version
  *
  * Beside them a driver may keep <prefix>_lock, where its run lock is a lease.
@@ -49,6 +48,11 @@ struct applied {
     const char *host_version;
     const char *who;
     const char *signer; /* fingerprint of the key that had signed what was applied, or "" */
+
+    /* The carrier, what rolls the migration back: its down text, or the module's
+     * bytes. Written with the row, never read with it. */
+    const void *body;
+    size_t body_len;
 };
 
 struct applied_list {
@@ -136,9 +140,9 @@ mig_status history_hold(struct history *history, struct mig_err *err);
 mig_status history_send(struct history *history, const struct mig_tx_options *begin, bool commit,
                         struct mig_err *err);
 
-/* Inserts the row in state `running`, with the next sequence. The primary key
- * refuses a second one: MIG_E_CONSTRAINT. */
-mig_status history_start(struct history *history, const struct applied *row, struct mig_err *err);
+/* Inserts the row as of now, with the next sequence. The primary key refuses a
+ * second one: MIG_E_CONSTRAINT. */
+mig_status history_add(struct history *history, const struct applied *row, struct mig_err *err);
 /* Sets the state alone: when it was applied, and in what time, stays. */
 mig_status history_mark(struct history *history, uint64_t id, enum mighost_state state,
                         struct mig_err *err);
@@ -147,8 +151,7 @@ mig_status history_set_state(struct history *history, uint64_t id, enum mighost_
                              int64_t duration_ms, struct mig_err *err);
 /* The row of a migration that this run has applied, whoever began it: applied
  * now, by this run and host, with this carrier and this signer. */
-mig_status history_finish(struct history *history, const struct applied *row, int64_t duration_ms,
-                          struct mig_err *err);
+mig_status history_finish(struct history *history, const struct applied *row, struct mig_err *err);
 /* Replaces the checksum of an applied row (--accept-changed). */
 mig_status history_set_checksum(struct history *history, uint64_t id, const char *checksum,
                                 struct mig_err *err);
@@ -161,11 +164,6 @@ mig_status history_log(struct history *history, const struct attempt *attempt, s
 mig_status history_attempts(struct history *history, const char *id_text, size_t limit,
                             struct mighost_attempts **out, struct mig_err *err);
 
-/* What rolls the migration back: its down text, or the module's bytes. `digest`
- * is the SHA-256 of the body and stands in the history row too. */
-mig_status history_put_carrier(struct history *history, uint64_t id, const char *digest,
-                               enum mighost_kind kind, const void *body, size_t len,
-                               struct mig_err *err);
 /* MIG_E_NOTFOUND, or MIG_E_HISTORY where the body does not match `digest`. */
 mig_status history_get_carrier(struct history *history, uint64_t id, const char *digest,
                                struct buf *out, struct mig_err *err);

@@ -17,7 +17,7 @@ static const char *const layout_tables[] = {
     " mode VARCHAR(20) NOT NULL, description TEXT NOT NULL, checksum VARCHAR(64) NOT NULL,"
     " carrier VARCHAR(64) NOT NULL, applied_at_ms BIGINT NOT NULL, duration_ms BIGINT NOT NULL,"
     " run_id VARCHAR(40) NOT NULL, host_version VARCHAR(40) NOT NULL, who TEXT NOT NULL,"
-    " signer VARCHAR(64) NOT NULL)",
+    " signer VARCHAR(64) NOT NULL, body @blob NOT NULL)",
     "CREATE TABLE @log (number @key NOT NULL PRIMARY KEY, id_text VARCHAR(20) NOT NULL,"
     " action VARCHAR(20) NOT NULL, outcome VARCHAR(20) NOT NULL, error TEXT,"
     " started_at_ms BIGINT NOT NULL, duration_ms BIGINT NOT NULL, run_id VARCHAR(40) NOT NULL,"
@@ -26,14 +26,12 @@ static const char *const layout_tables[] = {
     " finished BIGINT NOT NULL, kind VARCHAR(20) NOT NULL, fingerprint VARCHAR(64) NOT NULL,"
     " cursor_at TEXT NOT NULL, until_at TEXT NOT NULL, done BIGINT NOT NULL,"
     " rejected BIGINT NOT NULL, total BIGINT NOT NULL, PRIMARY KEY (id, step, part))",
-    "CREATE TABLE @carrier (id @key NOT NULL PRIMARY KEY, digest VARCHAR(64) NOT NULL,"
-    " kind VARCHAR(20) NOT NULL, body @blob NOT NULL)",
     "INSERT INTO @meta (key, value) VALUES ('" LAYOUT_KEY "', '1')",
 };
 
 #define HISTORY_COLUMNS                                                         \
     "id, id_text, sequence, state, kind, mode, description, checksum, carrier," \
-    " applied_at_ms, duration_ms, run_id, host_version, who, signer"
+    " applied_at_ms, duration_ms, run_id, host_version, who, signer, body"
 /* As they are read: first what plans are made of. */
 #define PLAN_COLUMNS \
     "id, id_text, sequence, state, kind, mode, description, checksum, carrier, run_id"
@@ -50,22 +48,21 @@ static const char *const statements[] = {
     [LOAD_PLAN] = "SELECT " PLAN_COLUMNS " FROM @history ORDER BY id",
     [FIND] = "SELECT " READ_COLUMNS " FROM @history WHERE id = $1",
     [NEXT_NUMBER] = "SELECT COALESCE(MAX(number), 0) + 1 FROM @log",
-    [START] = "INSERT INTO @history (" HISTORY_COLUMNS ") VALUES"
-              " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    [ADD] = "INSERT INTO @history (" HISTORY_COLUMNS ") VALUES"
+            " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     [MARK] = "UPDATE @history SET state = $2 WHERE id = $1",
     [SET_STATE] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4"
                   " WHERE id = $1",
     [FINISH] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4, carrier = $5,"
-               " run_id = $6, host_version = $7, who = $8, signer = $9 WHERE id = $1",
+               " run_id = $6, host_version = $7, who = $8, signer = $9, body = $10"
+               " WHERE id = $1",
     [SET_CHECKSUM] = "UPDATE @history SET checksum = $2 WHERE id = $1",
     [REMOVE] = "DELETE FROM @history WHERE id = $1",
     [LOG] = "INSERT INTO @log (" LOG_COLUMNS ") VALUES"
             " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     [ATTEMPTS] = "SELECT " LOG_COLUMNS " FROM @log WHERE $1 = '' OR id_text = $1"
                  " ORDER BY number DESC LIMIT $2",
-    [PUT_CARRIER] = "INSERT INTO @carrier (id, digest, kind, body) VALUES ($1, $2, $3, $4)",
-    [GET_CARRIER] = "SELECT body FROM @carrier WHERE id = $1",
-    [DROP_CARRIER] = "DELETE FROM @carrier WHERE id = $1",
+    [GET_CARRIER] = "SELECT body FROM @history WHERE id = $1",
     [JOURNAL] = "SELECT " JOURNAL_COLUMNS " FROM @journal WHERE id = $1 ORDER BY step, part",
     [JOURNAL_ADD] = "INSERT INTO @journal (id, " JOURNAL_COLUMNS ")"
                     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",

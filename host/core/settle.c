@@ -127,6 +127,7 @@ static mig_status record(struct settle *settle, const struct migration *migratio
         .id = migration->id,
         .id_text = migration->id_text,
         .description = migration->description,
+        .state = MIGHOST_APPLIED,
         .kind = MIGHOST_BASELINE,
         .mode = migration->mode,
         .checksum = checksum,
@@ -138,9 +139,8 @@ static mig_status record(struct settle *settle, const struct migration *migratio
     };
 
     sha256_hex(migration->checksum, checksum);
-    MIG_TRY(history_start(settle->session->history, &row, err));
-    MIG_TRY(log_it(settle, migration->id_text, "baseline", "applied", err));
-    return history_set_state(settle->session->history, migration->id, MIGHOST_APPLIED, 0, err);
+    MIG_TRY(history_add(settle->session->history, &row, err));
+    return log_it(settle, migration->id_text, "baseline", "applied", err);
 }
 
 static mig_status baseline_work(struct settle *settle, struct mig_err *err)

@@ -92,4 +92,5 @@ MIG_EXPORT const struct mig_driver mig_driver = {
     .native = conn_native,
     .insert_batch = insert_batch,
     .run_series = series_run,
+    .alone = true,
 };

@@ -415,7 +415,7 @@ carried()
     plain
     mig up
     rm migrations/3_b.*
-    ask "UPDATE mighost_carrier SET body = $other WHERE id = 3"
+    ask "UPDATE mighost_history SET body = $other WHERE id = 3"
     mig down
     expect_code 5
     says "was changed"

@@ -271,7 +271,7 @@ TEXT
         history_is "1:applied 2:applied 3:applied"
         answer "SELECT a FROM two" '"$user", public'
         answer "SELECT a FROM three" "postgres postgres none"
-        answer "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'" 8
+        answer "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'" 7
     done
     works "SET default_transaction_read_only = on; CREATE TABLE t (a INTEGER);"
 }

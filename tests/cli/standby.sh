@@ -83,7 +83,7 @@ rm -f "$folder.events"
 mig -q down
 ask "CREATE ROLE operator LOGIN; ALTER TABLE people OWNER TO operator;
     GRANT ALL ON SCHEMA public TO operator; DROP TABLE mighost_history, mighost_log,
-    mighost_journal, mighost_carrier, mighost_meta"
+    mighost_journal, mighost_meta"
 url=${url/\/\/postgres@/\/\/operator@}
 mig up --max-lag 100ms
 expect_code 0

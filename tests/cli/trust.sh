@@ -314,7 +314,7 @@ touched()
     expect "$1: tables" "$(tables)" "good_table posts users"
 }
 touched "a carried script" \
-    "UPDATE mighost_carrier SET body = CAST('DROP TABLE users;' AS BLOB) WHERE id = 20240126110000"
+    "UPDATE mighost_history SET body = CAST('DROP TABLE users;' AS BLOB) WHERE id = 20240126110000"
 touched "a carried script without a signer" \
     "UPDATE mighost_history SET signer = '' WHERE id = 20240126110000"
 touched "another signer" "UPDATE mighost_history SET signer = 'me' WHERE id = 20240126110000"

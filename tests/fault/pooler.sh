@@ -142,7 +142,7 @@ the_lease_is_where_the_history_is()
     run 0 --history-table own.m up
     expect "tables of the host" "$(ask "SELECT string_agg(schemaname || '.' || tablename, ' ' ORDER BY schemaname, tablename)
         FROM pg_tables WHERE tablename LIKE '%\_lock' OR schemaname = 'own'")" \
-        "own.m_carrier own.m_history own.m_journal own.m_lock own.m_log own.m_meta"
+        "own.m_history own.m_journal own.m_lock own.m_log own.m_meta"
 }
 
 # Who may not make tables is told which one it would be.

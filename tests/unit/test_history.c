@@ -17,6 +17,7 @@ static struct applied row_of(uint64_t id, const char *id_text)
         .id = id,
         .id_text = id_text,
         .description = "it's; a \"name\"",
+        .state = MIGHOST_RUNNING,
         .kind = MIGHOST_SQL,
         .mode = MIG_DURABLE,
         .checksum = hex_of_nothing,
@@ -34,7 +35,7 @@ static void put(struct opened *on, uint64_t id, const char *id_text)
     struct applied row = row_of(id, id_text);
 
     opened_begin(on);
-    expect_status(on, history_start(on->history, &row, &on->err), MIG_OK);
+    expect_status(on, history_add(on->history, &row, &on->err), MIG_OK);
     opened_commit(on);
 }
 
@@ -223,7 +224,7 @@ Engines(history, a_second_row_of_one_id_is_refused_by_the_key)
 
     put(on, 7, "7");
     opened_begin(on);
-    expect_status(on, history_start(on->history, &row, &on->err), MIG_E_CONSTRAINT);
+    expect_status(on, history_add(on->history, &row, &on->err), MIG_E_CONSTRAINT);
     on->driver->rollback(on->conn);
     expect_rows(on, "SELECT COUNT(*) FROM mighost_history", "1");
 }
@@ -256,8 +257,10 @@ Engines(history, the_row_is_of_the_run_that_finished_it)
     row.host_version = "9.9";
     row.carrier = hex_of_nothing;
     row.signer = "another-key";
+    row.state = MIGHOST_APPLIED;
+    row.duration_ms = 12;
     opened_begin(on);
-    expect_status(on, history_finish(on->history, &row, 12, &on->err), MIG_OK);
+    expect_status(on, history_finish(on->history, &row, &on->err), MIG_OK);
     opened_commit(on);
     expect_rows(on,
                 "SELECT state, duration_ms, run_id, who, host_version, signer FROM mighost_history",
@@ -330,13 +333,25 @@ static void digest_of(struct opened *on, const char *text, char out[HISTORY_HEX]
     expect_status(on, sha256_once(text, strlen(text), out, &on->err), MIG_OK);
 }
 
-static void carry(struct opened *on, uint64_t id, const char *digest, const char *text)
+/* A row that was applied at once, and one that was finished later. */
+static void carry(struct opened *on, const char *digest, const char *text)
 {
+    struct applied at_once = row_of(7, "7");
+    struct applied later = row_of(8, "8");
+
     opened_begin(on);
-    expect_status(
-        on, history_put_carrier(on->history, id, digest, MIGHOST_SQL, text, strlen(text), &on->err),
-        MIG_OK);
+    expect_status(on, history_add(on->history, &later, &on->err), MIG_OK);
+    later.carrier = at_once.carrier = digest;
+    later.body = at_once.body = text;
+    later.body_len = at_once.body_len = strlen(text);
+    expect_status(on, history_add(on->history, &at_once, &on->err), MIG_OK);
+    expect_status(on, history_finish(on->history, &later, &on->err), MIG_OK);
     opened_commit(on);
+}
+
+static mig_status carried(struct opened *on, uint64_t id, const char *digest, struct buf *out)
+{
+    return history_get_carrier(on->history, id, digest, out, &on->err);
 }
 
 Engines(history, a_carrier_comes_back_and_goes_with_its_row)
@@ -346,23 +361,41 @@ Engines(history, a_carrier_comes_back_and_goes_with_its_row)
     const char text[] = "DROP TABLE \xc3\xa4;\n";
 
     digest_of(on, text, digest);
-    put(on, 7, "7");
-    carry(on, 7, digest, text);
-    expect_status(on, history_get_carrier(on->history, 7, digest, &body, &on->err), MIG_OK);
-    cr_assert_str_eq(buf_text(&body), text);
-    expect_status(on, history_get_carrier(on->history, 8, digest, &body, &on->err), MIG_E_NOTFOUND);
+    carry(on, digest, text);
+    for (uint64_t id = 7; id <= 8; id++) {
+        expect_status(on, carried(on, id, digest, &body), MIG_OK);
+        cr_assert_str_eq(buf_text(&body), text);
+    }
+    expect_status(on, carried(on, 9, digest, &body), MIG_E_NOTFOUND);
     opened_begin(on);
     expect_status(on, history_remove(on->history, 7, &on->err), MIG_OK);
     opened_commit(on);
-    expect_rows(on, "SELECT COUNT(*) FROM mighost_carrier", "0");
+    expect_status(on, carried(on, 7, digest, &body), MIG_E_NOTFOUND);
+}
+
+/* Beyond what a driver puts into the text of a statement. */
+Engines(history, a_carrier_may_be_large)
+{
+    AUTO(buf) struct buf text = {0};
+    AUTO(buf) struct buf body = {0};
+    char digest[HISTORY_HEX];
+
+    for (int i = 0; i < 20000; i++)
+        buf_printf(&text, "-- line %d\n", i);
+    digest_of(on, buf_text(&text), digest);
+    carry(on, digest, buf_text(&text));
+    for (uint64_t id = 7; id <= 8; id++) {
+        expect_status(on, carried(on, id, digest, &body), MIG_OK);
+        cr_assert_str_eq(buf_text(&body), buf_text(&text));
+    }
 }
 
 Engines(history, a_carrier_may_be_empty)
 {
     AUTO(buf) struct buf body = {0};
 
-    carry(on, 7, hex_of_nothing, "");
-    expect_status(on, history_get_carrier(on->history, 7, hex_of_nothing, &body, &on->err), MIG_OK);
+    carry(on, hex_of_nothing, "");
+    expect_status(on, carried(on, 7, hex_of_nothing, &body), MIG_OK);
     cr_assert_eq(body.len, 0);
 }
 
@@ -372,8 +405,8 @@ Engines(history, a_carrier_that_was_tampered_with_is_refused)
     char digest[HISTORY_HEX];
 
     digest_of(on, "DROP TABLE a;", digest);
-    carry(on, 7, digest, "DROP TABLE b;");
-    expect_status(on, history_get_carrier(on->history, 7, digest, &body, &on->err), MIG_E_HISTORY);
+    carry(on, digest, "DROP TABLE b;");
+    expect_status(on, carried(on, 7, digest, &body), MIG_E_HISTORY);
     expect_says(on, "was changed");
     cr_assert_eq(body.len, 0);
 }

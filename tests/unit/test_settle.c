@@ -42,7 +42,7 @@ static void put(struct opened *on, enum mighost_state state, enum mig_mode mode)
     struct journal_row step = {.step = 1, .finished = true, .kind = "sql"};
 
     opened_begin(on);
-    expect_status(on, history_start(on->history, &row, &on->err), MIG_OK);
+    expect_status(on, history_add(on->history, &row, &on->err), MIG_OK);
     if (mode == MIG_DURABLE)
         expect_status(on, history_journal_add(on->history, ID, &step, &on->err), MIG_OK);
     expect_status(on, history_set_state(on->history, ID, state, 9, &on->err), MIG_OK);

@@ -282,6 +282,9 @@ struct mig_driver {
      * of its rows from all over it; 0 or 1: in one. More than one pays where the
      * row versions that one transaction leaves make room for the next one's. */
     uint32_t turns;
+    /* From begin() to the end of the transaction no other connection can write to
+     * the database, nor begin() to do so. */
+    bool alone;
 };
 
 extern MIG_EXPORT const struct mig_driver mig_driver;
