@@ -107,12 +107,31 @@ struct sweep {
     size_t at; /* the row found last */
 };
 
+/* Which file a path named: number and moment of birth are no other file's. */
+struct birth {
+    uint64_t device;
+    uint64_t inode;
+    int64_t seconds;
+    uint32_t nanoseconds;
+};
+
+/* The file system as the handle sees it; see vfs.c. */
+struct files {
+    sqlite3_vfs vfs; /* first: what SQLite hands back */
+    sqlite3_vfs *below;
+    char name[40];
+    bool keeps_journal; /* the journal's file stays between transactions */
+    bool journal_known; /* and `journal` is one whose folder was synced since it was made */
+    struct birth journal;
+};
+
 /* What a reset has to undo. */
 enum dirt { DIRT_TEMPORARY = 1, DIRT_SETTINGS = 2 };
 
 struct mig_conn {
     sqlite3 *db; /* NULL after a reset that could not open it again */
-    char *path;  /* absolute, without symbolic links; NULL in memory */
+    struct files *files;
+    char *path; /* absolute, without symbolic links; NULL in memory */
     char *target;
     char *application;
     struct mig_driver_config config; /* its texts are not kept */
@@ -131,7 +150,6 @@ struct mig_conn {
     bool in_vacuum;     /* VACUUM compiles statements of its own */
     unsigned int dirty; /* enum dirt: how the session may differ from open()'s */
     bool guarded;
-    bool keeps_journal; /* the journal's file stays between transactions */
     bool journal_named; /* the statement just compiled chooses the kind of journal */
     char protect[128];
     char refusal[320]; /* why the authorizer refused; "" when it did not */
@@ -175,6 +193,11 @@ int session_ask(struct mig_conn *conn, const char *sql, char *out, size_t size);
 void journal_keep(struct mig_conn *conn);
 /* Removes it, and lets SQLite make and remove it from here on. */
 void journal_release(struct mig_conn *conn);
+
+/* vfs.c */
+int vfs_install(struct mig_conn *conn);
+/* Only after the handle has been closed. */
+void vfs_remove(struct mig_conn *conn);
 
 /* wait.c */
 void wait_install(struct mig_conn *conn);
@@ -252,7 +275,9 @@ mig_status cursor_column(struct mig_cursor *cursor, int column, struct mig_value
                          struct mig_err *err);
 /* Before the handle goes: cursors keep their text and compile it again. */
 void cursor_suspend_all(struct mig_conn *conn);
-/* Gives a statement's parameter a value that stays where it is. */
+/* The number in "$2" or "?2"; 0 for what is none, `place` for a bare "?". */
+int parameter_number(const char *name, int place);
+/* Gives a statement's parameter a value. */
 int value_bind(sqlite3_stmt *stmt, int index, const struct mig_value *value,
                sqlite3_destructor_type keep);
 /* Answers a function of SQL with a value that stays where it is. */

@@ -31,8 +31,7 @@ struct mig_cursor {
     struct stream stream;
 };
 
-/* The number in "$2" or "?2"; 0 for what is none, `place` for a bare "?". */
-static int parameter_number(const char *name, int place)
+int parameter_number(const char *name, int place)
 {
     char *end;
     long number;

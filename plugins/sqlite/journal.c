@@ -16,7 +16,7 @@ void journal_keep(struct mig_conn *conn)
 
     if (conn->config.flags & MIG_OPEN_READONLY)
         return;
-    conn->keeps_journal =
+    conn->files->keeps_journal =
         session_ask(conn, "PRAGMA main.journal_mode=PERSIST", mode, sizeof mode) == SQLITE_OK &&
         strcmp(mode, "persist") == 0;
 }
@@ -29,7 +29,7 @@ void journal_release(struct mig_conn *conn)
     bool before = conn->in_driver;
     char mode[16];
 
-    if (!conn->keeps_journal)
+    if (!conn->files->keeps_journal)
         return;
     conn->in_driver = true;
     sqlite3_busy_handler(conn->db, NULL, NULL);
@@ -39,6 +39,7 @@ void journal_release(struct mig_conn *conn)
         session_ask(conn, "PRAGMA main.journal_mode=DELETE", mode, sizeof mode);
     wait_install(conn);
     conn->in_driver = before;
-    conn->keeps_journal = strcmp(mode, "persist") == 0; /* not inside a transaction that wrote */
+    conn->files->keeps_journal =
+        strcmp(mode, "persist") == 0; /* not inside a transaction that wrote */
     conn->journal_named = false;
 }

@@ -168,7 +168,8 @@ static int open_handle(struct mig_conn *conn)
         return sqlite3_open_v2(":memory:", &conn->db, flags | SQLITE_OPEN_CREATE, NULL);
     if (reading && access(conn->path, W_OK) != 0)
         flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
-    return sqlite3_open_v2(conn->path, &conn->db, flags | (create ? SQLITE_OPEN_CREATE : 0), NULL);
+    return sqlite3_open_v2(conn->path, &conn->db, flags | (create ? SQLITE_OPEN_CREATE : 0),
+                           conn->files->name);
 }
 
 static mig_status connect_once(struct mig_conn *conn, int (*opener)(struct mig_conn *),
@@ -191,13 +192,27 @@ static mig_status connect_once(struct mig_conn *conn, int (*opener)(struct mig_c
 
 mig_status conn_connect(struct mig_conn *conn, struct mig_err *err)
 {
-    mig_status status = connect_once(conn, open_handle, err);
+    mig_status status;
 
+    if (!conn->files && vfs_install(conn) != SQLITE_OK)
+        return fault_nomem(err);
+    status = connect_once(conn, open_handle, err);
     if ((status == MIG_E_UNREACHABLE || status == MIG_E_READONLY) && conn->path &&
         (conn->config.flags & MIG_OPEN_READONLY) &&
         connect_once(conn, open_immutable, NULL) == MIG_OK)
         return MIG_OK;
     return status;
+}
+
+/* A statement that a module made through the native handle, and left, keeps the
+ * handle half alive until it ends; and with it what the handle opens files by. */
+static void close_handle(struct mig_conn *conn)
+{
+    if (sqlite3_close(conn->db) != SQLITE_OK) {
+        sqlite3_close_v2(conn->db);
+        conn->files = NULL;
+    }
+    conn->db = NULL;
 }
 
 void conn_disconnect(struct mig_conn *conn)
@@ -217,8 +232,7 @@ void conn_disconnect(struct mig_conn *conn)
     }
     conn->streams = 0;
     conn->sweep.installed = false;
-    sqlite3_close_v2(conn->db);
-    conn->db = NULL;
+    close_handle(conn);
 }
 
 mig_status conn_ready(struct mig_conn *conn, struct mig_err *err)
@@ -235,6 +249,7 @@ void conn_close(struct mig_conn *conn)
     if (!conn)
         return;
     conn_disconnect(conn);
+    vfs_remove(conn);
     lock_release(conn);
     free(conn->window);
     free(conn->application);

@@ -67,14 +67,37 @@ each()
     echo "$journal: $1: $((number - 1)) failed"
 }
 
+# syncs COUNT: how often the host syncs a file in a run of so many migrations.
+syncs()
+{
+    new_database
+    rm -rf "$folder/bundle"
+    mkdir "$folder/bundle"
+    for ((i = 1; i <= $1; i++)); do
+        echo "CREATE TABLE t$i (a);" >"$folder/bundle/$((20240101000000 + i))_t$i.up.sql"
+    done
+    fail_at mighost fdatasync 1000000
+    expect "a run of $1" "$code" 0
+    sed -n 's/ calls$//p' "$LOG"
+}
+
+# Journal, its header, database, and the journal's end; the folder of a journal
+# that stays is synced once, where the file system tells the file from another.
+journal=delete
+engine=sqlite
+fresh sqlite
+few=$(syncs 2)
+many=$(syncs 12)
+born=$(stat -c %W "${url#sqlite:}")
+expect "syncs of a migration" "$(((many - few) / 10))" "$((born > 0 ? 4 : 5))"
+rm -rf "$folder/bundle"
+
 mkdir "$folder/bundle"
 echo 'CREATE TABLE runs (number BIGINT NOT NULL);' >"$folder/bundle/20240101000000_runs.up.sql"
 write_migration "$folder/bundle" 1
 write_migration "$folder/bundle" 2 $'-- mig: mode = durable\n'
 cp "$MIGHOST_FIXTURES"/good_table/*.so "$folder/bundle"
 chmod 755 "$folder/bundle" "$folder"/bundle/*.so
-engine=sqlite
-fresh sqlite
 for journal in delete wal; do
     declare -A ends=()
     each mighost
