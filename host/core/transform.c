@@ -210,6 +210,9 @@ static mig_status alone(struct run *run, struct mig_err *err)
 
 static mig_status loop(struct run *run, const struct transform *transform, struct mig_err *err)
 {
+    const struct db_config *config = &transform->db->config;
+
+    MIG_TRY(transform_shape_estimate(&run->shape, config->driver, config->conn, err));
     MIG_TRY(lane_resume(&run->lane, err));
     MIG_TRY(tally_init(&run->tally, transform, &run->shape, err));
     MIG_TRY(divide(run, transform, err));

@@ -58,14 +58,12 @@ mig_status transform_check_keys(struct db *db, const struct transform_shape *sha
 mig_status transform_count(struct db *db, const struct transform_shape *shape, int64_t *out,
                            struct mig_err *err)
 {
-    const struct db_config *config = &db->config;
     AUTO(buf) struct buf sql = {0};
-    mig_status status = MIG_E_UNSUPPORTED;
 
-    if (!shape->spec.filter && config->driver->estimate_rows)
-        status = config->driver->estimate_rows(config->conn, shape->table, out, err);
-    if (status != MIG_E_UNSUPPORTED && (status < 0 || *out >= ESTIMATE_FROM))
-        return status;
+    if (!shape->spec.filter && shape->estimate.rows >= ESTIMATE_FROM) {
+        *out = shape->estimate.rows;
+        return MIG_OK;
+    }
     buf_printf(&sql, "SELECT COUNT(*) FROM %s", shape->table);
     if (shape->spec.filter)
         buf_printf(&sql, " WHERE (%s)", shape->spec.filter);

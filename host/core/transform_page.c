@@ -20,6 +20,9 @@
 #define REREADS_MAX 20               /* of a row that changes again and again */
 #define SAID_ROWS 20                 /* rejected rows that are named one by one */
 #define TURN_ROWS_MIN 500            /* of a page for each of its turns */
+#define RATIO_MIN 25                 /* of a turn to the one before it, of 100 */
+#define VALUE_BYTES 8                /* a number, or what a text takes beside its own bytes */
+#define VERSION_BYTES 8              /* what a new version of a row takes beside its values */
 
 void transform_lane_init(struct transform_lane *lane, const struct transform *transform,
                          const struct transform_shape *shape, struct transform_tally *tally,
@@ -163,6 +166,35 @@ static void row_move(const struct transform_shape *shape, struct transform_rows 
     memcpy(&page->writes[to * writes], &page->writes[from * writes], writes * sizeof *page->writes);
 }
 
+static int64_t value_bytes(const struct mig_value *value)
+{
+    switch (value->type) {
+    case MIG_NULL: return 0;
+    case MIG_INT64:
+    case MIG_DOUBLE: break;
+    case MIG_TEXT:
+    case MIG_BLOB: return VALUE_BYTES + (int64_t)value->len;
+    }
+    return VALUE_BYTES;
+}
+
+/* By how much the row is larger than it was. A column that is not read is taken for a new
+ * one. */
+static int64_t row_growth(const struct transform_shape *shape, const struct transform_rows *page,
+                          size_t index)
+{
+    const struct mig_value *reads = &page->reads[index * shape->reads.count];
+    const struct mig_value *writes = &page->writes[index * shape->writes.count];
+    int64_t growth = 0;
+
+    for (size_t i = 0; i < shape->writes.count; i++) {
+        growth += value_bytes(&writes[i]);
+        if (shape->read_of[i] >= 0)
+            growth -= value_bytes(&reads[shape->read_of[i]]);
+    }
+    return growth;
+}
+
 /* Maps the rows of one turn and closes the gaps of those that stay as they are,
  * so that what is to be written lies together; `*count` of them. */
 static mig_status turn_map(struct transform_lane *lane, size_t begin, size_t end, size_t *count,
@@ -175,8 +207,11 @@ static mig_status turn_map(struct transform_lane *lane, size_t begin, size_t end
         bool keep;
 
         MIG_TRY(map_row(lane, &lane->rows, i, &keep, err));
-        if (keep)
-            row_move(lane->shape, &lane->rows, i, kept++);
+        if (!keep)
+            continue;
+        lane->grown += row_growth(lane->shape, &lane->rows, i);
+        lane->kept++;
+        row_move(lane->shape, &lane->rows, i, kept++);
     }
     db_guard(lane->db, false);
     *count = kept - begin;
@@ -258,6 +293,18 @@ static unsigned turns_of(const struct transform_lane *lane)
     return turns ? turns : 1;
 }
 
+/* What a turn leaves behind has room for fewer rows than left it when they have grown. */
+static unsigned ratio_of(const struct transform_lane *lane)
+{
+    int64_t before = lane->shape->estimate.row_bytes;
+    int64_t growth = lane->kept ? lane->grown / lane->kept : 0;
+    int64_t ratio = 100;
+
+    if (before > 0 && growth > 0)
+        ratio = 100 * before / (before + growth + VERSION_BYTES);
+    return ratio < RATIO_MIN ? RATIO_MIN : (unsigned)ratio;
+}
+
 /* Reads the next page, or goes on with one that an earlier run has begun. */
 static mig_status page_begin(struct transform_lane *lane, struct mig_err *err)
 {
@@ -273,13 +320,13 @@ static mig_status page_begin(struct transform_lane *lane, struct mig_err *err)
     lane->at_end = false;
     if (!place->turn) {
         lane->at_end = rows->count < lane->page_rows;
-        place->turns = turns_of(lane);
+        place->deal = (struct transform_deal){.turns = turns_of(lane), .ratio = ratio_of(lane)};
         if (rows->count)
             MIG_TRY(
                 transform_key_set(&place->end, &rows->keys[(rows->count - 1) * keys], keys, err));
     }
     lane->reading = true;
-    return transform_rows_deal(rows, shape, place->turns, err);
+    return transform_rows_deal(rows, shape, &place->deal, err);
 }
 
 static void page_end(struct transform_lane *lane)
@@ -291,7 +338,8 @@ static void page_end(struct transform_lane *lane)
         place->last = place->end;
         place->end = (struct transform_key){0};
     }
-    place->turn = place->turns = 0;
+    place->deal = (struct transform_deal){0};
+    place->turn = 0;
     lane->reading = false;
     transform_rows_clear(&lane->rows);
 }
@@ -315,8 +363,9 @@ mig_status transform_turn_run(struct transform_lane *lane, struct transform_step
         return err_wrap(err, "writing table %s", lane->shape->spec.table);
     lane->done += (int64_t)rows;
     lane->tally->done += (int64_t)rows;
-    *step = (struct transform_step){
-        .rows = lane->rows.count, .bytes = lane->rows.bytes, .page = ++place->turn == place->turns};
+    *step = (struct transform_step){.rows = lane->rows.count,
+                                    .bytes = lane->rows.bytes,
+                                    .page = ++place->turn == place->deal.turns};
     if (step->page)
         page_end(lane);
     step->more = !(step->page && lane->at_end);

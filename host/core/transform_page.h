@@ -40,6 +40,8 @@ struct transform_lane {
     struct spot own_spot; /* where the owner gave none */
     int64_t done;         /* of the part at hand */
     int64_t rejected;
+    int64_t kept;  /* rows that were mapped to be written, in this run */
+    int64_t grown; /* and the bytes that they have grown by */
 };
 
 /* `number` from 0 on: the lane's own. Called by the thread that will use it. */

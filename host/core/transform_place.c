@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The text: the lines of the key behind which the page begins and, inside of a
- * page, a line "+turn/turns" and those of the key with which it ends. How turns
+ * page, a line "+turn/turns:ratio" and those of the key with which it ends. How turns
  * are dealt out is part of what the journal means, so it never changes.
  */
 #include "transform_place.h"
@@ -17,11 +17,14 @@
  * Knuth, The Art of Computer Programming, vol. 3, 6.4, theorem S. */
 #define GOLDEN UINT64_C(0x9E3779B97F4A7C15)
 
+#define FIRST_SHARE (UINT64_C(1) << 20) /* of the first turn; the others have their ratio of it */
+
 void transform_place_clear(struct transform_place *place)
 {
     transform_key_clear(&place->last);
     transform_key_clear(&place->end);
-    place->turn = place->turns = 0;
+    place->deal = (struct transform_deal){0};
+    place->turn = 0;
 }
 
 void transform_place_write(const struct transform_place *place, struct buf *out)
@@ -29,19 +32,27 @@ void transform_place_write(const struct transform_place *place, struct buf *out)
     transform_key_write(&place->last, out);
     if (!place->turn)
         return;
-    buf_printf(out, "+%u/%u\n", place->turn, place->turns);
+    buf_printf(out, "+%u/%u:%u\n", place->turn, place->deal.turns, place->deal.ratio);
     transform_key_write(&place->end, out);
+}
+
+static bool deal_is_sound(const struct transform_place *place)
+{
+    const struct transform_deal *deal = &place->deal;
+
+    return place->turn > 0 && place->turn < deal->turns && deal->turns <= TRANSFORM_TURNS_MAX &&
+           deal->ratio > 0 && deal->ratio <= 100;
 }
 
 static bool turns_read(struct transform_place *place, size_t count, const char *line)
 {
+    struct transform_deal *deal = &place->deal;
     char written[TEXT_SHORT];
 
-    if (sscanf(line, "+%2u/%2u", &place->turn, &place->turns) != 2)
+    if (sscanf(line, "+%2u/%2u:%3u", &place->turn, &deal->turns, &deal->ratio) != 3)
         return false;
-    snprintf(written, sizeof written, "+%u/%u\n", place->turn, place->turns);
-    return strncmp(line, written, strlen(written)) == 0 && place->turn > 0 &&
-           place->turn < place->turns && place->turns <= TRANSFORM_TURNS_MAX &&
+    snprintf(written, sizeof written, "+%u/%u:%u\n", place->turn, deal->turns, deal->ratio);
+    return strncmp(line, written, strlen(written)) == 0 && deal_is_sound(place) &&
            transform_key_read(&place->end, count, line + strlen(written)) && place->end.set;
 }
 
@@ -67,28 +78,38 @@ static uint32_t hash_of(const void *data, size_t len)
     return hash;
 }
 
-/* 9/16 x + 7/16 x^2 of a fraction of 2^32: of four turns the first then has 35 of 100
- * rows, and the others 25, 21 and 18. What a turn leaves behind has room for fewer rows
- * than left it when they have grown; this was found by trying. */
-static uint64_t bend(uint64_t place)
-{
-    return (9 * place + 7 * (place * place >> 32)) / 16;
-}
-
 /* Rows with numbers that follow each other mostly lie beside each other too: each
- * page of the table is to have about as many rows of a turn as another page has. */
-unsigned transform_turn(const struct mig_value *key, size_t count, unsigned turns, bool grow)
+ * page of the table is to have about as many rows of a turn as another page has.
+ * A fraction of 2^32. */
+static uint64_t lot_of(const struct mig_value *key, size_t count)
 {
-    uint64_t place = 0;
+    uint64_t lot = 0;
 
     for (size_t i = 0; i < count; i++) {
         if (key[i].type == MIG_INT64)
-            place += (uint64_t)key[i].as.int64 * GOLDEN;
+            lot += (uint64_t)key[i].as.int64 * GOLDEN;
         else if (key[i].type == MIG_DOUBLE)
-            place += (uint64_t)hash_of(&key[i].as.real, sizeof key[i].as.real) << 32;
+            lot += (uint64_t)hash_of(&key[i].as.real, sizeof key[i].as.real) << 32;
         else
-            place += (uint64_t)hash_of(key[i].as.data, key[i].len) << 32;
+            lot += (uint64_t)hash_of(key[i].as.data, key[i].len) << 32;
     }
-    place >>= 32;
-    return (unsigned)((grow ? bend(place) : place) * turns >> 32);
+    return lot >> 32;
+}
+
+unsigned transform_turn(const struct transform_deal *deal, const struct mig_value *key,
+                        size_t count)
+{
+    uint64_t share = FIRST_SHARE;
+    uint64_t all = 0;
+    uint64_t lot;
+    unsigned turn = 0;
+
+    for (unsigned i = 0; i < deal->turns; i++, share = share * deal->ratio / 100)
+        all += share;
+    lot = lot_of(key, count) * all >> 32;
+    for (share = FIRST_SHARE; lot >= share && turn + 1 < deal->turns; turn++) {
+        lot -= share;
+        share = share * deal->ratio / 100;
+    }
+    return turn;
 }

@@ -152,8 +152,7 @@ static mig_status row_add(struct transform_rows *rows, const struct transform_sh
         MIG_TRY(rows_reserve(rows, shape, room, err));
     MIG_TRY(row_copy(rows, shape, query, rows->count, err));
     key = &rows->keys[rows->count * shape->keys.count];
-    if (!place->turn ||
-        transform_turn(key, shape->keys.count, place->turns, shape->fills) >= place->turn)
+    if (!place->turn || transform_turn(&place->deal, key, shape->keys.count) >= place->turn)
         rows->count++;
     return MIG_OK;
 }
@@ -208,13 +207,13 @@ mig_status transform_rows_reread(struct transform_rows *rows, struct db *db,
 /* --- turns ------------------------------------------------------------------------ */
 
 static void count_turns(struct transform_rows *rows, const struct transform_shape *shape,
-                        unsigned turns, unsigned char *turn)
+                        const struct transform_deal *how, unsigned char *turn)
 {
     size_t counts[TRANSFORM_TURNS_MAX] = {0};
 
     for (size_t i = 0; i < rows->count; i++) {
-        turn[i] = (unsigned char)transform_turn(&rows->keys[i * shape->keys.count],
-                                                shape->keys.count, turns, shape->fills);
+        turn[i] = (unsigned char)transform_turn(how, &rows->keys[i * shape->keys.count],
+                                                shape->keys.count);
         counts[turn[i]]++;
     }
     rows->begins[0] = 0;
@@ -240,14 +239,14 @@ static mig_status deal(const struct transform_rows *rows, struct mig_value **val
 }
 
 mig_status transform_rows_deal(struct transform_rows *rows, const struct transform_shape *shape,
-                               unsigned turns, struct mig_err *err)
+                               const struct transform_deal *how, struct mig_err *err)
 {
     AUTO(free) unsigned char *turn = malloc(rows->count + 1);
 
     if (!turn)
         return err_nomem(err);
-    count_turns(rows, shape, turns, turn);
-    if (turns < 2 || rows->count == 0)
+    count_turns(rows, shape, how, turn);
+    if (how->turns < 2 || rows->count == 0)
         return MIG_OK;
     MIG_TRY(deal(rows, &rows->keys, shape->keys.count, turn, err));
     return deal(rows, &rows->reads, shape->reads.count, turn, err);

@@ -30,9 +30,9 @@ mig_status transform_rows_read(struct transform_rows *rows, struct db *db,
                                const struct transform_shape *shape,
                                const struct transform_place *place,
                                const struct transform_key *until, size_t most, struct mig_err *err);
-/* Deals them out to `turns` turns. */
+/* Deals them out to turns. */
 mig_status transform_rows_deal(struct transform_rows *rows, const struct transform_shape *shape,
-                               unsigned turns, struct mig_err *err);
+                               const struct transform_deal *how, struct mig_err *err);
 /* Reads one row by its key again; `*found`: it is still there. */
 mig_status transform_rows_reread(struct transform_rows *rows, struct db *db,
                                  const struct transform_shape *shape, size_t index, bool *found,

@@ -46,20 +46,12 @@ static mig_status names_fill(struct transform_shape *shape, const struct mig_dri
     return MIG_OK;
 }
 
-static bool has_name(const struct names *names, const char *name)
+static int place_of(const struct names *names, const char *name)
 {
     for (size_t i = 0; i < names->count; i++)
         if (strcmp(names->quoted[i], name) == 0)
-            return true;
-    return false;
-}
-
-static bool fills_column(const struct transform_shape *shape)
-{
-    for (size_t i = 0; i < shape->writes.count; i++)
-        if (!has_name(&shape->reads, shape->writes.quoted[i]))
-            return true;
-    return false;
+            return (int)i;
+    return -1;
 }
 
 mig_status transform_shape_init(struct transform_shape *shape, const struct mig_transform *spec,
@@ -78,11 +70,25 @@ mig_status transform_shape_init(struct transform_shape *shape, const struct mig_
                        "that, or leave .workers at 0",
                        (unsigned)shape->spec.workers);
     status = names_fill(shape, driver, conn, err);
-    if (status < 0)
+    if (status < 0) {
         transform_shape_clear(shape);
-    else
-        shape->fills = fills_column(shape);
-    return status;
+        return status;
+    }
+    for (size_t i = 0; i < shape->writes.count; i++)
+        shape->read_of[i] = place_of(&shape->reads, shape->writes.quoted[i]);
+    return MIG_OK;
+}
+
+mig_status transform_shape_estimate(struct transform_shape *shape, const struct mig_driver *driver,
+                                    struct mig_conn *conn, struct mig_err *err)
+{
+    struct mig_estimate found = {.size = sizeof found};
+    mig_status status =
+        driver->estimate ? driver->estimate(conn, shape->table, &found, err) : MIG_E_UNSUPPORTED;
+
+    if (status == MIG_OK)
+        shape->estimate = found;
+    return status == MIG_E_UNSUPPORTED ? MIG_OK : status;
 }
 
 void transform_shape_clear(struct transform_shape *shape)

@@ -23,13 +23,17 @@ struct transform_shape {
     struct names keys;
     struct names reads;
     struct names writes;
-    bool fills; /* a column that it does not read: likely a new one, so that rows grow */
+    int read_of[TRANSFORM_COLUMNS_MAX]; /* of a written column, its place among the reads; or -1 */
+    struct mig_estimate estimate;       /* of the table; zero where nothing is known */
 };
 
 /* The connection is asked for the primary key where the author named none. */
 mig_status transform_shape_init(struct transform_shape *shape, const struct mig_transform *spec,
                                 const struct mig_driver *driver, struct mig_conn *conn,
                                 struct mig_err *err);
+/* Asks the connection how large the table is. */
+mig_status transform_shape_estimate(struct transform_shape *shape, const struct mig_driver *driver,
+                                    struct mig_conn *conn, struct mig_err *err);
 void transform_shape_clear(struct transform_shape *shape);
 
 /* Appends the names with `between` between them. */

@@ -24,14 +24,18 @@ static const char key_sql[] =
 
 /* As the planner does it: how densely the pages were filled when they were
  * looked at last, times as many as there are now. A partitioned table has no
- * pages; one with children has others' as well. */
+ * pages but those of its partitions; one with children has others' as well. */
 static const char estimate_sql[] =
     "SELECT CASE WHEN c.reltuples <= 0 OR c.relkind <> 'p' AND c.relhassubclass THEN NULL"
     " WHEN c.relkind = 'p' THEN c.reltuples::bigint"
     " WHEN c.relpages > 0 THEN (c.reltuples::float8 / c.relpages"
-    " * (pg_catalog.pg_relation_size(c.oid)"
-    " / pg_catalog.current_setting('block_size')::bigint))::bigint END"
-    " FROM pg_catalog.pg_class c WHERE c.oid = $1::pg_catalog.regclass";
+    " * (pg_catalog.pg_relation_size(c.oid) / block.bytes))::bigint END,"
+    " (SELECT pg_catalog.sum(l.relpages::float8) * block.bytes / pg_catalog.sum(l.reltuples)"
+    " FROM pg_catalog.pg_class l WHERE l.relkind = 'r' AND l.reltuples > 0 AND (l.oid = c.oid"
+    " OR l.oid IN (SELECT relid FROM pg_catalog.pg_partition_tree(c.oid))))::bigint"
+    " FROM pg_catalog.pg_class c,"
+    " (SELECT pg_catalog.current_setting('block_size')::bigint) block (bytes)"
+    " WHERE c.oid = $1::pg_catalog.regclass";
 
 mig_status catalog_table_exists(struct mig_conn *conn, const char *schema, const char *table,
                                 bool *out, struct mig_err *err)
@@ -60,8 +64,8 @@ mig_status catalog_primary_key(struct mig_conn *conn, const char *table, char *o
     return MIG_OK;
 }
 
-mig_status catalog_estimate_rows(struct mig_conn *conn, const char *table, int64_t *out,
-                                 struct mig_err *err)
+mig_status catalog_estimate(struct mig_conn *conn, const char *table, struct mig_estimate *out,
+                            struct mig_err *err)
 {
     const char *values[] = {table};
     AUTO(result) PGresult *result = NULL;
@@ -69,6 +73,7 @@ mig_status catalog_estimate_rows(struct mig_conn *conn, const char *table, int64
     MIG_TRY(wire_ask(conn, estimate_sql, 1, values, &result, err));
     if (!PQntuples(result) || PQgetisnull(result, 0, 0))
         return mig_err_set(err, MIG_E_UNSUPPORTED, "table %s has not been analyzed", table);
-    *out = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+    out->rows = strtoll(PQgetvalue(result, 0, 0), NULL, 10);
+    out->row_bytes = strtoll(PQgetvalue(result, 0, 1), NULL, 10);
     return MIG_OK;
 }

@@ -390,8 +390,8 @@ mig_status catalog_table_exists(struct mig_conn *conn, const char *schema, const
                                 bool *out, struct mig_err *err);
 mig_status catalog_primary_key(struct mig_conn *conn, const char *table, char *out, size_t size,
                                struct mig_err *err);
-mig_status catalog_estimate_rows(struct mig_conn *conn, const char *table, int64_t *out,
-                                 struct mig_err *err);
+mig_status catalog_estimate(struct mig_conn *conn, const char *table, struct mig_estimate *out,
+                            struct mig_err *err);
 
 /* ---- standby.c ---- */
 

@@ -475,26 +475,32 @@ Contract(the_primary_key_of_a_table_with_a_schema_is_found)
     expect_key(rig, test_format("\"%s\".\"simple\"", schema), "\"id\"", "id");
 }
 
-/* Either is an idea of the truth or says that there is none. */
-Contract(how_many_rows_there_are_is_estimated_or_not_known)
+static mig_status estimate(struct rig *rig, const char *table, struct mig_estimate *out)
 {
-    const char *table = "\"many\"";
-    int64_t rows = -1;
+    *out = (struct mig_estimate){.size = sizeof *out, .rows = -1};
+    return rig->driver->estimate(rig->conn, table, out, &rig->err);
+}
+
+/* Either is an idea of the truth or says that there is none. */
+Contract(how_large_a_table_is_is_estimated_or_not_known)
+{
+    struct mig_estimate found;
     mig_status status;
 
-    if (!rig->driver->estimate_rows)
+    if (!rig->driver->estimate)
         return;
-    rig_exec(rig, "CREATE TABLE many (id integer PRIMARY KEY)");
-    rig_expect(rig, rig->driver->estimate_rows(rig->conn, table, &rows, &rig->err),
-               MIG_E_UNSUPPORTED);
-    cr_assert_eq(rows, -1);
-    rig_exec(rig, "INSERT INTO many WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1"
-                  " FROM n WHERE i < 3000) SELECT i FROM n");
+    rig_exec(rig, "CREATE TABLE many (id integer PRIMARY KEY, a text)");
+    rig_expect(rig, estimate(rig, "\"many\"", &found), MIG_E_UNSUPPORTED);
+    cr_assert_eq(found.rows, -1);
+    rig_exec(rig,
+             "INSERT INTO many WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1"
+             " FROM n WHERE i < 3000) SELECT i, 'a text of forty bytes, as long as it is.' FROM n");
     rig_exec(rig, "ANALYZE many");
-    rig_exec(rig, "INSERT INTO many SELECT id + 3000 FROM many");
-    rig_expect(rig, rig->driver->estimate_rows(rig->conn, table, &rows, &rig->err), MIG_OK);
-    cr_assert(rows > 5000 && rows < 7000, "%lld", (long long)rows);
-    status = rig->driver->estimate_rows(rig->conn, "\"nothing\"", &rows, &rig->err);
+    rig_exec(rig, "INSERT INTO many SELECT id + 3000, a FROM many");
+    rig_expect(rig, estimate(rig, "\"many\"", &found), MIG_OK);
+    cr_assert(found.rows > 5000 && found.rows < 7000, "%lld", (long long)found.rows);
+    cr_assert(found.row_bytes > 44 && found.row_bytes < 100, "%lld", (long long)found.row_bytes);
+    status = estimate(rig, "\"nothing\"", &found);
     cr_assert(status < 0 && status != MIG_E_UNSUPPORTED);
 }
 

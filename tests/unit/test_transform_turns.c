@@ -17,6 +17,9 @@ static struct mig_value number(int64_t n)
     return (struct mig_value){.type = MIG_INT64, .as.int64 = n};
 }
 
+/* Four turns, of which none is smaller than another. */
+static const struct transform_deal even = {.turns = 4, .ratio = 100};
+
 static void set_key(struct transform_key *key, int64_t n)
 {
     struct mig_value value = number(n);
@@ -37,6 +40,8 @@ static void there_and_back(struct transform_place *place, const char *text)
     cr_assert(transform_place_read(&read, 1, text));
     cr_assert_eq(read.last.set, place->last.set);
     cr_assert_eq(read.turn, place->turn);
+    cr_assert_eq(read.deal.turns, place->deal.turns);
+    cr_assert_eq(read.deal.ratio, place->deal.ratio);
     buf_reset(&out);
     transform_place_write(&read, &out);
     cr_assert_str_eq(buf_text(&out), text);
@@ -53,28 +58,42 @@ Test(transform_turns, a_place_is_written_and_read_as_the_same)
     there_and_back(&place, "i-7\n");
     set_key(&place.end, 20);
     place.turn = 1;
-    place.turns = 4;
-    there_and_back(&place, "+1/4\ni20\n");
+    place.deal = even;
+    there_and_back(&place, "+1/4:100\ni20\n");
     set_key(&place.last, 5);
     set_key(&place.end, 20);
     place.turn = 3;
-    place.turns = 4;
-    there_and_back(&place, "i5\n+3/4\ni20\n");
+    place.deal = (struct transform_deal){.turns = 4, .ratio = 56};
+    there_and_back(&place, "i5\n+3/4:56\ni20\n");
 }
 
 Test(transform_turns, a_text_that_is_no_place_is_refused)
 {
     static const char *const texts[] = {
-        "i5\n+1/4\n",      "i5\n+4/4\ni9\n",
-        "i5\n+0/4\ni9\n",  "+1/17\ni9\n",
-        "+1/4i9\n",        "i5\n+1/4\nx9\n",
-        "i5\n+-1/4\ni9\n", "+",
-        "+1/\ni9\n",       "i5",
-        "i5x\n",           "i 5\n",
-        "i\n5\n",          "i5\ni6\n",
-        "i05\n",           "d1 \n",
-        "d\n1\n",          "i9223372036854775808\n",
-        "i5\n+01/4\ni9\n", "i5\n+1/4\ni9\ni10\n",
+        "i5\n+1/4:50\n",
+        "i5\n+4/4:50\ni9\n",
+        "i5\n+0/4:50\ni9\n",
+        "+1/17:50\ni9\n",
+        "+1/4:50i9\n",
+        "i5\n+1/4:50\nx9\n",
+        "i5\n+-1/4:50\ni9\n",
+        "+",
+        "+1/\ni9\n",
+        "i5",
+        "i5x\n",
+        "i 5\n",
+        "i\n5\n",
+        "i5\ni6\n",
+        "i05\n",
+        "d1 \n",
+        "d\n1\n",
+        "i9223372036854775808\n",
+        "i5\n+01/4:50\ni9\n",
+        "i5\n+1/4:50\ni9\ni10\n",
+        "i5\n+1/4\ni9\n",
+        "i5\n+1/4:0\ni9\n",
+        "i5\n+1/4:101\ni9\n",
+        "i5\n+1/4:050\ni9\n",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
@@ -93,11 +112,11 @@ Test(transform_turns, the_turn_of_a_key_never_changes)
     struct mig_value seven = number(7);
 
     /* Journals hold on to these. */
-    cr_assert_eq(transform_turn(&seven, 1, 1, false), 0);
-    cr_assert_eq(transform_turn(&seven, 1, 4, false), 1);
-    cr_assert_eq(transform_turn(&seven, 1, 4, true), 0);
-    cr_assert_eq(transform_turn(&text, 1, 4, false), 0);
-    cr_assert_eq(transform_turn(pair, 2, 7, false), 5);
+    cr_assert_eq(transform_turn(&(struct transform_deal){1, 100}, &seven, 1), 0);
+    cr_assert_eq(transform_turn(&even, &seven, 1), 1);
+    cr_assert_eq(transform_turn(&(struct transform_deal){4, 50}, &seven, 1), 0);
+    cr_assert_eq(transform_turn(&even, &text, 1), 0);
+    cr_assert_eq(transform_turn(&(struct transform_deal){7, 100}, pair, 2), 5);
 }
 
 static size_t turns_within(int64_t from, int64_t step, size_t rows, unsigned turn)
@@ -107,7 +126,7 @@ static size_t turns_within(int64_t from, int64_t step, size_t rows, unsigned tur
     for (size_t i = 0; i < rows; i++) {
         struct mig_value key = number(from + (int64_t)i * step);
 
-        count += transform_turn(&key, 1, 4, false) == turn;
+        count += transform_turn(&even, &key, 1) == turn;
     }
     return count;
 }
@@ -135,7 +154,7 @@ Test(transform_turns, texts_are_dealt_out_as_by_chance)
         struct mig_value key = {.type = MIG_TEXT, .as.data = text};
 
         key.len = (size_t)snprintf(text, sizeof text, "user%04d", i);
-        counts[transform_turn(&key, 1, 4, false)]++;
+        counts[transform_turn(&even, &key, 1)]++;
     }
     for (size_t i = 0; i < 4; i++)
         cr_assert(counts[i] > 800 && counts[i] < 1200, "turn %zu has %zu", i, counts[i]);
@@ -143,13 +162,15 @@ Test(transform_turns, texts_are_dealt_out_as_by_chance)
 
 Test(transform_turns, of_rows_that_grow_the_first_turn_has_most)
 {
-    static const size_t shares[4] = {3495, 2551, 2112, 1842};
+    /* 1, 1/2, 1/4, 1/8 of 15/8 */
+    static const size_t shares[4] = {5333, 2667, 1333, 667};
+    const struct transform_deal halves = {.turns = 4, .ratio = 50};
     size_t counts[4] = {0};
 
     for (int64_t i = 0; i < 10000; i++) {
         struct mig_value key = number(i);
 
-        counts[transform_turn(&key, 1, 4, true)]++;
+        counts[transform_turn(&halves, &key, 1)]++;
     }
     for (size_t i = 0; i < 4; i++)
         cr_assert(counts[i] > shares[i] - 20 && counts[i] < shares[i] + 20, "turn %zu has %zu", i,
@@ -166,14 +187,30 @@ struct walk {
     int commits;
     int stop_after;        /* commits; 0: never */
     const char *meanwhile; /* what happens to the table when it stops */
+    const char *write;     /* another column than the one that is read */
+    int64_t row_bytes;     /* that the driver knows of; 0: it knows nothing */
 };
+
+static struct walk *walking; /* a driver's function has no place for it */
 
 static mig_status map(const struct mig_row *in, struct mig_row *out, void *user)
 {
     struct walk *walk = user;
 
     walk->mapped++;
+    if (walk->write)
+        return mig_set_text(out, 0, "a text of twenty-two b");
     return mig_set_int64(out, 0, mig_row_int64(in, 0) + 1);
+}
+
+static mig_status estimate(struct mig_conn *conn, const char *table, struct mig_estimate *out,
+                           struct mig_err *err)
+{
+    (void)conn;
+    (void)table;
+    (void)err;
+    out->row_bytes = walking->row_bytes;
+    return MIG_OK;
 }
 
 static mig_status keep(void *ctx, const struct transform_mark *mark, struct mig_err *err)
@@ -207,7 +244,7 @@ static mig_status run(struct walk *walk)
     const struct mig_transform spec = {.size = sizeof spec,
                                        .table = "t",
                                        .read = "a",
-                                       .write = "a",
+                                       .write = walk->write ? walk->write : "a",
                                        .map = map,
                                        .user = walk,
                                        .batch = 2000};
@@ -228,6 +265,10 @@ static mig_status run(struct walk *walk)
 
     cr_assert_not_null(db);
     driver.turns = TURNS;
+    if (walk->row_bytes) {
+        driver.estimate = estimate;
+        walking = walk;
+    }
     db_open(db, &config);
     db_guard(db, false);
     opened_begin(on);
@@ -300,6 +341,32 @@ Engines(transform_turns, rows_that_come_and_go_inside_of_a_page_change_no_other_
     make_table(on);
     walk_through(&walk);
     expect_rows(on, "SELECT COUNT(*), MIN(a), MAX(a) FROM t", "2000|1|1");
+}
+
+/* 90 of (90 + 30 + 8): what is written takes 8 beside its bytes, and a version as much. */
+Engines(transform_turns, turns_shrink_as_rows_were_seen_to_grow)
+{
+    struct walk walk = {.on = on, .stop_after = 1, .write = "b", .row_bytes = 90};
+
+    make_table(on);
+    opened_exec(on, "ALTER TABLE t ADD COLUMN b VARCHAR(64)");
+    expect_status(on, run(&walk), MIG_E_INTERRUPTED);
+    cr_assert_str_eq(walk.cursor, "+1/3:100\ni2000\n"); /* nothing was seen yet */
+    walk.stop_after = 4;
+    expect_status(on, run(&walk), MIG_E_INTERRUPTED);
+    cr_assert_str_eq(walk.cursor, "i2000\n+1/3:70\ni4000\n");
+    walk.stop_after = 0;
+    expect_status(on, run(&walk), MIG_OK);
+    expect_rows(on, "SELECT COUNT(b) FROM t", "4000");
+}
+
+Engines(transform_turns, a_row_that_is_as_long_as_before_has_not_grown)
+{
+    struct walk walk = {.on = on, .stop_after = 4, .row_bytes = 90};
+
+    make_table(on);
+    expect_status(on, run(&walk), MIG_E_INTERRUPTED);
+    cr_assert_str_eq(walk.cursor, "i2000\n+1/3:100\ni4000\n");
 }
 
 Engines(transform_turns, small_pages_have_one_turn)

@@ -154,6 +154,13 @@ struct mig_series {
     bool commit; /* commit() comes last */
 };
 
+/* About how large a table is. */
+struct mig_estimate {
+    uint32_t size;
+    int64_t rows;
+    int64_t row_bytes; /* that a row takes of the table's pages; 0: not known */
+};
+
 #define MIG_SERIES_BEGIN (-1) /* what failed is begin() */
 
 /*
@@ -267,10 +274,10 @@ struct mig_driver {
     mig_status (*run_series)(struct mig_conn *conn, const struct mig_series *series,
                              int64_t *failed, struct mig_err *err);
 
-    /* About how many rows the table has, without reading it; it is quoted
-     * already. MIG_E_UNSUPPORTED: that is not known. May be NULL. */
-    mig_status (*estimate_rows)(struct mig_conn *conn, const char *table, int64_t *out,
-                                struct mig_err *err);
+    /* What the engine knows of the table without reading it; its name is quoted
+     * already. MIG_E_UNSUPPORTED: nothing. May be NULL. */
+    mig_status (*estimate)(struct mig_conn *conn, const char *table, struct mig_estimate *out,
+                           struct mig_err *err);
     /* How far the standby that is furthest behind is behind, in milliseconds; 0
      * where there is none. MIG_E_UNSUPPORTED, and in `err` why: that cannot be
      * seen. May be NULL: there are never any. */
