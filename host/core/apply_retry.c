@@ -20,12 +20,10 @@ static bool worth_retrying(const struct mig_err *err)
     return err->status == MIG_E_CONFLICT || strcmp(err->sqlstate, SQLSTATE_LOCK_TIMEOUT) == 0;
 }
 
-static mig_status sleep_through(const struct work *work, int64_t ms)
+static mig_status sleep_through(int64_t ms, mig_status (*stopped)(void *arg), void *arg)
 {
-    const struct apply_session *session = work->session;
-
     for (; ms > 0; ms -= SLICE_MS) {
-        mig_status stop = session->cancelled ? session->cancelled(session->cancel_arg) : MIG_OK;
+        mig_status stop = stopped ? stopped(arg) : MIG_OK;
 
         if (stop < 0)
             return stop;
@@ -34,7 +32,8 @@ static mig_status sleep_through(const struct work *work, int64_t ms)
     return MIG_OK;
 }
 
-mig_status work_again(struct work *work, int attempt, struct mig_err *err)
+mig_status work_again_unless(struct work *work, int attempt, mig_status (*stopped)(void *arg),
+                             void *arg, struct mig_err *err)
 {
     char text[sizeof err->message + 64];
     int64_t pause_ms = clock_about_ms((int64_t)PAUSE_FIRST_MS << attempt);
@@ -47,9 +46,16 @@ mig_status work_again(struct work *work, int attempt, struct mig_err *err)
     snprintf(text, sizeof text, "%s; trying again in %lld ms (attempt %d of %d)", err->message,
              (long long)pause_ms, attempt + 1, ATTEMPTS_MAX);
     work_emit(work, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
-    stop = sleep_through(work, pause_ms);
+    stop = sleep_through(pause_ms, stopped, arg);
     if (stop == MIG_OK)
         return MIG_OK;
     err->status = stop;
     return err_append(err, "%s before it was tried again", status_text(stop));
+}
+
+mig_status work_again(struct work *work, int attempt, struct mig_err *err)
+{
+    const struct apply_session *session = work->session;
+
+    return work_again_unless(work, attempt, session->cancelled, session->cancel_arg, err);
 }

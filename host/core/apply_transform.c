@@ -29,6 +29,16 @@ static mig_status on_begin(void *ctx, struct mig_err *err)
     return durable_next(&work->durable, err);
 }
 
+/* Nothing of the step but its batch is taken back: what is journaled stands. */
+static mig_status on_again(void *ctx, int attempt, struct mig_err *err)
+{
+    struct work *work = ctx;
+
+    work->driver->rollback(work->conn);
+    MIG_TRY(work_again(work, attempt, err));
+    return durable_next(&work->durable, err);
+}
+
 static void on_warn(void *ctx, const char *text)
 {
     work_emit(ctx, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
@@ -177,6 +187,15 @@ static mig_status on_seat_begin(struct transform_seat *seat, struct mig_err *err
     return durable_part_begin(&seat_of(seat)->part, err);
 }
 
+static mig_status on_seat_again(struct transform_seat *base, int attempt, struct mig_err *err)
+{
+    struct seat *seat = seat_of(base);
+
+    seat->session.driver->rollback(seat->session.conn);
+    MIG_TRY(work_again_unless(seat->work, attempt, seat->stopped, seat->arg, err));
+    return durable_part_begin(&seat->part, err);
+}
+
 static mig_status on_seat_commit(struct transform_seat *seat, const struct journal_row *part,
                                  const char *was, struct mig_err *err)
 {
@@ -186,6 +205,7 @@ static mig_status on_seat_commit(struct transform_seat *seat, const struct journ
 static const struct transform_owner owner_durable = {
     .commit = on_commit,
     .begin = on_begin,
+    .again = on_again,
     .warn = on_warn,
     .progress = on_progress,
     .paused = on_paused,
@@ -193,6 +213,7 @@ static const struct transform_owner owner_durable = {
     .seat_open = on_seat_open,
     .seat_close = on_seat_close,
     .seat_begin = on_seat_begin,
+    .seat_again = on_seat_again,
     .seat_commit = on_seat_commit,
 };
 

@@ -34,6 +34,9 @@ void work_emit(struct work *work, struct mighost_event event);
  * MIG_OK when it is to be made again, which has been said, and a pause made.
  * Else the failure, which says how often it was tried. */
 mig_status work_again(struct work *work, int attempt, struct mig_err *err);
+/* The same for a thread of its own, which asks `stopped` instead of the session. */
+mig_status work_again_unless(struct work *work, int attempt, mig_status (*stopped)(void *arg),
+                             void *arg, struct mig_err *err);
 
 /* mig_transform(), for the handle of the module. */
 mig_status work_transform(struct db *db, const struct mig_transform *spec, struct mig_err *err);

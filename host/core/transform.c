@@ -67,12 +67,15 @@ static mig_status rest_before(struct run *run, struct mig_err *err)
 static mig_status one_turn(struct run *run, bool *more, struct mig_err *err)
 {
     struct transform_lane *lane = &run->lane;
+    const struct transform *transform = lane->transform;
+    const struct transform_again again = {.ask = transform->owner ? transform->owner->again : NULL,
+                                          .arg = transform->ctx};
     int64_t began_ns = clock_mono_ns();
     struct transform_step step;
     int64_t took_ns;
     int64_t until_ms;
 
-    MIG_TRY(transform_turn_run(lane, &step, err));
+    MIG_TRY(transform_turn_run(lane, &again, &step, err));
     *more = step.more;
     if (step.rows == 0 && !step.more)
         return MIG_OK;

@@ -50,6 +50,10 @@ struct transform_owner {
     mig_status (*commit)(void *ctx, const struct transform_mark *mark, struct mig_err *err);
     /* Opens the transaction of the next page, after a commit(). */
     mig_status (*begin)(void *ctx, struct mig_err *err);
+    /* After a failure, the `attempt`th in a row, takes back what was done since the
+     * last commit. MIG_OK: it is to be tried again, and a transaction is open. Else
+     * the failure. */
+    mig_status (*again)(void *ctx, int attempt, struct mig_err *err);
     void (*warn)(void *ctx, const char *text);
     void (*progress)(void *ctx, const struct transform_progress *progress);
     bool (*paused)(void *ctx);
@@ -63,6 +67,7 @@ struct transform_owner {
                             struct transform_seat **out, struct mig_err *err);
     void (*seat_close)(struct transform_seat *seat);
     mig_status (*seat_begin)(struct transform_seat *seat, struct mig_err *err);
+    mig_status (*seat_again)(struct transform_seat *seat, int attempt, struct mig_err *err);
     mig_status (*seat_commit)(struct transform_seat *seat, const struct journal_row *part,
                               const char *was, struct mig_err *err);
 };

@@ -344,8 +344,8 @@ static void page_end(struct transform_lane *lane)
     transform_rows_clear(&lane->rows);
 }
 
-mig_status transform_turn_run(struct transform_lane *lane, struct transform_step *step,
-                              struct mig_err *err)
+static mig_status turn_once(struct transform_lane *lane, struct transform_step *step,
+                            struct mig_err *err)
 {
     struct transform_place *place = &lane->place;
     size_t begin;
@@ -370,4 +370,26 @@ mig_status transform_turn_run(struct transform_lane *lane, struct transform_step
         page_end(lane);
     step->more = !(step->page && lane->at_end);
     return MIG_OK;
+}
+
+/* Its rows are mapped in their place, so they are read anew. */
+static void turn_forget(struct transform_lane *lane, int64_t rejected)
+{
+    lane->tally->rejected -= lane->rejected - rejected;
+    lane->rejected = rejected;
+    lane->reading = false;
+}
+
+mig_status transform_turn_run(struct transform_lane *lane, const struct transform_again *again,
+                              struct transform_step *step, struct mig_err *err)
+{
+    int64_t rejected = lane->rejected;
+    mig_status status = turn_once(lane, step, err);
+
+    for (int attempt = 1; status < 0 && again->ask; attempt++) {
+        MIG_TRY(again->ask(again->arg, attempt, err));
+        turn_forget(lane, rejected);
+        status = turn_once(lane, step, err);
+    }
+    return status;
 }

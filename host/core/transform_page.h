@@ -62,8 +62,14 @@ struct transform_step {
 void transform_lane_adapt(struct transform_lane *lane, const struct transform_step *step,
                           int64_t took_ms);
 
-/* Does the next turn. */
-mig_status transform_turn_run(struct transform_lane *lane, struct transform_step *step,
-                              struct mig_err *err);
+/* Whom to ask after a failure: see again() of the transform's owner. */
+struct transform_again {
+    mig_status (*ask)(void *arg, int attempt, struct mig_err *err); /* NULL: nobody */
+    void *arg;
+};
+
+/* Does the next turn, as often as it takes. */
+mig_status transform_turn_run(struct transform_lane *lane, const struct transform_again *again,
+                              struct transform_step *step, struct mig_err *err);
 
 #endif

@@ -106,19 +106,28 @@ static mig_status part_commit(struct member *member, struct journal_row *part, b
     return transform->owner->seat_commit(member->seat, part, was, err);
 }
 
+static mig_status member_again(void *arg, int attempt, struct mig_err *err)
+{
+    struct member *member = arg;
+    const struct transform_owner *owner = member->crew->team->transform->owner;
+
+    return owner->seat_again ? owner->seat_again(member->seat, attempt, err) : err->status;
+}
+
 static mig_status part_turn(struct member *member, struct journal_row *part, bool *more,
                             struct mig_err *err)
 {
     struct crew *crew = member->crew;
     const struct transform_team *team = crew->team;
     struct transform_lane *lane = &member->lane;
+    const struct transform_again again = {.ask = member_again, .arg = member};
     int64_t began_ns = clock_mono_ns();
     struct transform_step step;
     int64_t took_ns;
     int64_t until_ms;
 
     MIG_TRY(team->transform->owner->seat_begin(member->seat, err));
-    MIG_TRY(transform_turn_run(lane, &step, err));
+    MIG_TRY(transform_turn_run(lane, &again, &step, err));
     *more = step.more;
     MIG_TRY(part_commit(member, part, !*more, err));
     crew->batch = step.rows;

@@ -142,6 +142,41 @@ a_deadlock()
     expect "written by the migration" "$(ask "SELECT count(*) FROM t WHERE n >= 10")" 0
 }
 
+# a_batch ARGUMENT...: of a transform meets one who took a row of it and then
+# wants the others. That batch is taken back and done again, and no other.
+a_batch()
+{
+    new_database
+    fill 4000
+    touch "$folder/hold"
+    begin batch --set "hold=$folder/hold" --set hold_at=0 "$@"
+    until_true test -e "$folder/hold.at" || fail "the first step did not end"
+    psql -qX "$url" -c "SET deadlock_timeout = '600s'" \
+        -c "DO \$\$ BEGIN UPDATE people SET version = 1 WHERE id = 50;
+            LOOP PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
+            EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                AND wait_event_type = 'Lock'); END LOOP;
+            UPDATE people SET version = 1 WHERE id < 50 OR id BETWEEN 51 AND 100; END \$\$" \
+        >"$folder/rival" 2>&1 &
+    rival=$!
+    until_true person_is_locked || fail "the rival did not take its row: $(<"$folder/rival")"
+    rm "$folder/hold" "$folder/hold.at"
+    ended
+    expect "exit code" "$code" 0
+    cp "$folder/batch.err" "$folder/out"
+    tried 1
+    says "40P01"
+    wait "$rival" || fail "the rival failed: $(<"$folder/rival")"
+    rival=
+    check_all
+    expect "what the rival wrote" "$(ask "SELECT count(*) FROM people WHERE version = 1")" 100
+}
+
+person_is_locked()
+{
+    [[ $(ask "SELECT count(*) FROM (SELECT FROM people WHERE id = 50 FOR UPDATE SKIP LOCKED) r") == 0 ]]
+}
+
 # The row that the migration waits for moves to another partition.
 a_serialization_failure()
 {
@@ -267,4 +302,8 @@ a_table_that_is_held
 sql_bundle "$ALTER"
 held_and_freed
 a_durable_one
+engine=postgres
+make_bundle
+a_batch --workers 1
+a_batch --workers 2
 echo "ok"
