@@ -87,8 +87,7 @@ struct foreign {
     bool everything; /* at the end check every table */
     bool brief;      /* what is noted is used at once: only what matters now */
     uint64_t serial; /* grows with every transaction and every change of the edges */
-    int64_t data_version;
-    sqlite3_stmt *read_version;
+    unsigned int data_version;
     uint64_t named[NAMED_BITS / 64]; /* children and parents of the edges */
     struct edge *edges;
     size_t edge_count;
@@ -236,6 +235,8 @@ uint32_t edges_hash(const char *table);
 bool edges_touch(const struct foreign *foreign, uint32_t hash);
 /* Forgets what another connection's commit made stale. */
 mig_status edges_compare(struct mig_conn *conn, struct mig_err *err);
+/* Behind a commit of our own. */
+void edges_committed(struct mig_conn *conn);
 mig_status edges_ensure(struct mig_conn *conn, struct mig_err *err);
 /* After `table` was made or dropped. */
 mig_status edges_made(struct mig_conn *conn, const char *table, struct mig_err *err);

@@ -229,26 +229,28 @@ mig_status edges_made(struct mig_conn *conn, const char *table, struct mig_err *
     return edges_read(conn, table, err);
 }
 
-/* Another connection's commit shows in data_version: what we knew is stale. */
+/* A number that every commit changes, ours as well; asked under a lock it is that of
+ * the file. */
+static mig_status read_version(struct mig_conn *conn, unsigned int *out, struct mig_err *err)
+{
+    int rc = sqlite3_file_control(conn->db, "main", SQLITE_FCNTL_DATA_VERSION, out);
+
+    return rc == SQLITE_OK ? MIG_OK : fault_report(conn, rc, err);
+}
+
+/* When it is not what our last commit left, another connection's has made stale what we
+ * knew. */
 mig_status edges_compare(struct mig_conn *conn, struct mig_err *err)
 {
     struct foreign *foreign = &conn->foreign;
-    int64_t version;
-    int rc = SQLITE_OK;
+    unsigned int version = 0;
+    mig_status status;
 
     if (foreign->compared)
         return MIG_OK;
-    conn->in_driver = true;
-    if (!foreign->read_version)
-        rc = sqlite3_prepare_v3(conn->db, "PRAGMA main.data_version", -1, SQLITE_PREPARE_PERSISTENT,
-                                &foreign->read_version, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(foreign->read_version);
-    version = sqlite3_column_int64(foreign->read_version, 0);
-    sqlite3_reset(foreign->read_version);
-    conn->in_driver = false;
-    if (rc != SQLITE_ROW)
-        return fault_report(conn, rc, err);
+    status = read_version(conn, &version, err);
+    if (status != MIG_OK)
+        return status;
     if (version != foreign->data_version) {
         edges_clear(foreign);
         foreign_tables_clear(foreign);
@@ -256,6 +258,12 @@ mig_status edges_compare(struct mig_conn *conn, struct mig_err *err)
     foreign->data_version = version;
     foreign->compared = true;
     return MIG_OK;
+}
+
+void edges_committed(struct mig_conn *conn)
+{
+    if (read_version(conn, &conn->foreign.data_version, NULL) != MIG_OK)
+        edges_clear(&conn->foreign);
 }
 
 mig_status edges_ensure(struct mig_conn *conn, struct mig_err *err)

@@ -39,7 +39,6 @@ void foreign_clear(struct mig_conn *conn)
 
     foreign_forget(conn);
     touches_clear(&foreign->noted);
-    sqlite3_finalize(foreign->read_version);
     free(foreign->edges);
     free(foreign->tables);
     free(foreign->noted.items);

@@ -188,6 +188,8 @@ mig_status tx_commit(struct mig_conn *conn, struct mig_err *err)
         status = commit_now(conn, err);
     if (status != MIG_OK)
         tx_rollback(conn);
+    else
+        edges_committed(conn);
     conn->tx_wanted = false;
     return status;
 }
