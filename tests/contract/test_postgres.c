@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -324,6 +325,46 @@ Test(postgres_open, a_read_only_server_is_refused_by_name)
     must(begin());
     must(driver->commit(conn, &err));
     driver->close(conn);
+}
+
+/* Says what a server of that version says to whoever logs in, and no more: see
+ * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP */
+static void greet_as(int listener, const char *version)
+{
+    static const char welcome[] = "R\0\0\0\x08\0\0\0\0";        /* no password is needed */
+    static const char settled[] = "K\0\0\0\x0c\0\0\0\1\0\0\0\2" /* the session's number and key */
+                                  "Z\0\0\0\x05I";               /* ready */
+    char setting[64] = "S\0\0\0\0server_version";
+    size_t name = strlen(setting + 5) + 1, size = 5 + name + strlen(version) + 1;
+    unsigned char word[8];
+    int fd = accept(listener, NULL, NULL);
+
+    setting[4] = (char)(size - 1);
+    snprintf(setting + 5 + name, sizeof setting - 5 - name, "%s", version);
+    while (recv(fd, word, sizeof word, MSG_WAITALL) == sizeof word && word[3] == sizeof word)
+        send(fd, "N", 1, MSG_NOSIGNAL); /* neither TLS nor GSSAPI */
+    send(fd, welcome, sizeof welcome - 1, MSG_NOSIGNAL);
+    send(fd, setting, size, MSG_NOSIGNAL);
+    send(fd, settled, sizeof settled - 1, MSG_NOSIGNAL);
+    while (recv(fd, word, sizeof word, 0) > 0) {}
+    close(fd);
+}
+
+Test(postgres_open, a_server_that_is_too_old_is_named)
+{
+    int port, fd = silent_port(&port);
+    pid_t child = fork();
+
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        greet_as(fd, "9.6.24");
+        _exit(0);
+    }
+    cr_assert_eq(open_with(test_format("postgres://u@127.0.0.1:%d/db", port), 5000, 0, &conn),
+                 MIG_E_UNREACHABLE);
+    cr_assert(says("is PostgreSQL 9.6.24; mighost needs 12 or newer"), "%s", err.message);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    close(fd);
 }
 
 /* ---- the connection breaks ---- */
