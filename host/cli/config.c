@@ -19,6 +19,7 @@ static const struct time_option {
     {OPT_CONNECT_TIMEOUT, offsetof(struct mighost_config, connect_timeout_ms), 0},
     {OPT_BUSY_TIMEOUT, offsetof(struct mighost_config, busy_timeout_ms), 1},
     {OPT_LOCK_TIMEOUT, offsetof(struct mighost_config, lock_timeout_ms), -1},
+    {OPT_MAX_CPU, offsetof(struct mighost_config, max_cpu_ms), 0},
     {OPT_MAX_LAG, offsetof(struct mighost_config, max_lag_ms), 0},
     {OPT_STATEMENT_TIMEOUT, offsetof(struct mighost_config, statement_timeout_ms), 0},
 };

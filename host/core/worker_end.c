@@ -94,12 +94,26 @@ static mig_status explain_timeout(const struct worker_job *job, const struct wor
                    *clause ? "; it was " : "", clause);
 }
 
+static mig_status explain_processor(const struct worker_job *job, const char *clause,
+                                    struct mig_err *err)
+{
+    char limit[TEXT_SHORT];
+
+    text_duration(limit, job->max_cpu_ms);
+    return err_set(err, MIG_E_TIMEOUT,
+                   "the module used more than the %s of processor time that --max-cpu allows and "
+                   "was stopped%s%s",
+                   limit, *clause ? "; it was " : "", clause);
+}
+
 static mig_status explain_signal(const struct worker_job *job, const struct worker_report *report,
                                  const char *clause, struct mig_err *err)
 {
     int number = WTERMSIG(report->wait_status);
     char name[160];
 
+    if (job->max_cpu_ms && number == SIGXCPU)
+        return explain_processor(job, clause, err);
     name_signal(report, number, name, sizeof name);
     if (!report->started) /* nobody kills itself so: that is no fault of ours */
         return err_set(err, number == SIGKILL ? MIG_E_CRASHED : MIG_E_INTERNAL,

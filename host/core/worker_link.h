@@ -38,6 +38,7 @@ struct worker_job {
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms;
     uint64_t max_memory;
+    int64_t max_cpu_ms;
     int64_t max_rejects;
     int64_t throttle;
     int64_t max_lag_ms;

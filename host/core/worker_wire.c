@@ -68,6 +68,7 @@ static const struct member JOB[] = {
     NUMBER(24, struct worker_job, max_lag_ms),
     NUMBER(25, struct worker_job, workers),
     TEXT(26, struct worker_job, signer),
+    NUMBER(27, struct worker_job, max_cpu_ms),
     END,
 };
 

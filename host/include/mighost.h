@@ -126,6 +126,7 @@ struct mighost_config {
     int64_t lock_timeout_ms;      /* for table locks on PostgreSQL (5,000; negative: none) */
     int64_t statement_timeout_ms; /* (0: none) */
     uint64_t max_memory;          /* bytes for a worker (0: none) */
+    int64_t max_cpu_ms;           /* processor time for a worker, in whole seconds (0: none) */
     int64_t max_rejects;          /* rows that a transform's callback may reject (0) */
     int64_t throttle;             /* percent of the time a transform may work (100) */
     int64_t workers;              /* threads of a transform, at most (0: as its author wants) */

@@ -26,7 +26,7 @@
 #define SPOTS 64 /* lanes whose rows can be named */
 #define DRIVER_NAME 32
 
-static const int FATAL[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS};
+static const int FATAL[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS, SIGXCPU};
 
 static struct {
     int control;

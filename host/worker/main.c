@@ -24,6 +24,7 @@
 
 /* The control socket's place, where no counted loop of a module comes by. */
 #define HIGH_FD 400
+#define CPU_GRACE_S 2 /* between SIGXCPU and SIGKILL */
 #define OUTPUT_BUFFER 4096
 #define EXIT_USAGE 2
 
@@ -187,6 +188,18 @@ static mig_status limit_memory(const struct worker *worker, struct mig_err *err)
 #endif
     if (worker->job.max_memory && setrlimit(RLIMIT_DATA, &limit) < 0)
         return err_errno(err, MIG_E_INTERNAL, errno, "the memory of the worker cannot be limited");
+    return MIG_OK;
+}
+
+/* At the soft limit comes SIGXCPU, which a module may mask; at the hard one SIGKILL. */
+static mig_status limit_processor(const struct worker *worker, struct mig_err *err)
+{
+    rlim_t seconds = (rlim_t)(worker->job.max_cpu_ms + 999) / 1000;
+    const struct rlimit limit = {seconds, seconds + CPU_GRACE_S};
+
+    if (seconds && setrlimit(RLIMIT_CPU, &limit) < 0)
+        return err_errno(err, MIG_E_INTERNAL, errno,
+                         "the processor time of the worker cannot be limited");
     return MIG_OK;
 }
 
@@ -354,6 +367,8 @@ int main(void)
         status = crash_watch(worker.control, &worker.reader.token, &result.err);
     if (status == MIG_OK)
         status = limit_memory(&worker, &result.err);
+    if (status == MIG_OK)
+        status = limit_processor(&worker, &result.err);
     if (status == MIG_OK)
         _exit(work(&worker, &result));
     told = send_result(&worker, &result);

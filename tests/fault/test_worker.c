@@ -238,6 +238,27 @@ Test(worker_postgres, a_crash_on_the_way_down_leaves_it_applied)
     contains_down(test_postgres());
 }
 
+static void limits_the_processor(const char *url)
+{
+    struct test_result result =
+        test_mighost("-d", url, "-m", bundle("up_loop"), "--max-cpu", "1s", "up");
+
+    cr_assert_eq(result.exit_code, 1, "exit %d: %s", result.exit_code, result.err);
+    says(&result, "more than the 1.0 s of processor time that --max-cpu allows");
+    says(&result, "up_loop.c:");
+    is_clean(url, "up_loop");
+}
+
+Test(worker_sqlite, a_module_that_takes_too_much_of_the_processor_is_stopped)
+{
+    limits_the_processor(test_sqlite());
+}
+
+Test(worker_postgres, a_module_that_takes_too_much_of_the_processor_is_stopped)
+{
+    limits_the_processor(test_postgres());
+}
+
 /* Ends the command with `signal` after a second, while the module loops. */
 static struct test_result interrupt(const char *url, const char *signal)
 {

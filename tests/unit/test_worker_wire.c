@@ -39,6 +39,7 @@ static struct worker_job sample_job(void)
         .wait_ms = -1,
         .timeout_ms = 1500,
         .max_memory = UINT64_C(1) << 40,
+        .max_cpu_ms = 2500,
         .max_rejects = 17,
         .throttle = 50,
         .max_lag_ms = 1200,
@@ -64,6 +65,7 @@ Test(worker_wire, a_job_comes_back)
     cr_assert_eq(back.index, 3);
     cr_assert_eq(back.wait_ms, -1);
     cr_assert_eq(back.max_memory, UINT64_C(1) << 40);
+    cr_assert_eq(back.max_cpu_ms, 2500);
     cr_assert_eq(back.max_rejects, 17);
     cr_assert_eq(back.throttle, 50);
     cr_assert_eq(back.max_lag_ms, 1200);
