@@ -9,6 +9,9 @@
 
 #include <ctype.h>
 
+/* What libpq begins with then; elsewhere in its words the address may say so. */
+#define NO_MEMORY "out of memory"
+
 const char *address_words(const char *url)
 {
     static const char *const schemes[] = {"postgres:", "postgresql:"};
@@ -137,7 +140,7 @@ static mig_status unreadable(const char *conninfo, struct secrets *secrets, cons
 
     /* Perhaps the question mark is of the password, too. */
     note_raw_password(secrets, conninfo, strrchr(conninfo, '@'), NULL, NULL);
-    line = secrets_hide(secrets, reason ? reason : "out of memory");
+    line = secrets_hide(secrets, reason);
     if (!line)
         return error_nomem(err);
     line_fold(line);
@@ -165,6 +168,8 @@ mig_status address_parse(const char *conninfo, struct secrets *secrets, PQconnin
     note_raw_password(secrets, conninfo, password_end(conninfo), user, database);
     if (options)
         *out = options;
+    else if (!reason || !strncmp(reason, NO_MEMORY, sizeof NO_MEMORY - 1))
+        status = error_nomem(err);
     else
         status = unreadable(conninfo, secrets, reason, err);
     PQfreemem(reason);
