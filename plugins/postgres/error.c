@@ -8,6 +8,7 @@
 #include "pg.h"
 
 #include <ctype.h>
+#include <netdb.h>
 
 #define MASK "***"
 /* A shorter password is masked only where it stands as a word of its own:
@@ -146,10 +147,10 @@ mig_status error_nomem(struct mig_err *err)
     return mig_err_set(err, MIG_E_NOMEM, "out of memory");
 }
 
-/* It has no code for it, and words of its own for each place. */
+/* It has no code for it, and words of its own for each place, or getaddrinfo()'s. */
 bool error_is_memory(const char *said)
 {
-    return said && strstr(said, "out of memory");
+    return said && (strstr(said, "out of memory") || strstr(said, gai_strerror(EAI_MEMORY)));
 }
 
 void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, size_t size)

@@ -12,6 +12,9 @@ set -euo pipefail
 . "$(dirname "$0")/once.sh.inc"
 
 [[ -n ${MIGHOST_TEST_PG:-} ]] || exit 77
+# MIT's library crashes where it has no memory for the list of its mechanisms,
+# while libpq asks it for credentials: gss_indicate_mechs_by_attrs().
+export PGGSSENCMODE=disable
 engine=postgres
 everything 4 memory descriptors talk
 echo "ok"
