@@ -168,8 +168,11 @@ void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, siz
 mig_status error_lost(struct mig_conn *conn, struct mig_err *err)
 {
     char reason[512];
+    bool open = tx_open(conn);
 
     conn->lost = true;
+    if (!open && error_is_memory(PQerrorMessage(conn->pg)))
+        return error_nomem(err); /* inside a transaction it counts that this is gone */
     error_libpq(conn->pg, &conn->secrets, reason, sizeof reason);
     return mig_err_set(err, MIG_E_CONNECTION, "the connection to %s was lost: %s", conn->target,
                        reason[0] ? reason : "the server closed it");

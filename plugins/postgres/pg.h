@@ -109,7 +109,7 @@ struct mig_conn {
 mig_status sqlstate_status(const char *sqlstate);
 /* Fills `err` from a failed result. */
 mig_status error_result(struct mig_conn *conn, const PGresult *result, struct mig_err *err);
-/* The connection is gone, for a reason in libpq's words. */
+/* The connection is gone, for a reason in libpq's words, or had no memory to go on. */
 mig_status error_lost(struct mig_conn *conn, struct mig_err *err);
 mig_status error_nomem(struct mig_err *err);
 /* Whether what libpq says of its last failure is that it had no memory. */
