@@ -3,7 +3,9 @@
  * The bracket around a migration's own work, one for each mode. In all three
  * the history row comes first: inserted (or, going down, marked) before the
  * work and finished after it. The primary key then refuses a second host, and
- * a row left `running` shows that a transaction was ended behind our back.
+ * a row left `running` shows that a transaction was ended behind our back. An
+ * atomic text needs neither where it is alone in the database: see
+ * row_comes_last().
  */
 #include "apply_work.h"
 
@@ -165,13 +167,15 @@ static mig_status explain_double(struct work *work, struct mig_err *err)
                    work->item->id_text);
 }
 
-/* Where nobody else can write meanwhile, one INSERT at the end says it all. */
+/* Where nobody else can write meanwhile, one INSERT at the end says it all. A module may
+ * find a way to commit by itself: there the row has to tell of it. */
 static bool row_comes_last(const struct work *work)
 {
-    return work->driver->alone && going_up(work) && work->item->mode == MIG_ATOMIC;
+    return work->driver->alone && going_up(work) && work->item->mode == MIG_ATOMIC &&
+           !work->item->module;
 }
 
-/* Begins, and up: inserts the row, down: marks it, in state `state`. Sets
+/* Begins, and up: inserts the row unless it comes last, down: marks it, in state `state`. Sets
  * work->skipped when another host has done it; then nothing is open. What the
  * connection loses here was not committed, so it is simply tried again. */
 static mig_status row_enter(struct work *work, enum mighost_state state, struct mig_err *err)
@@ -182,6 +186,7 @@ static mig_status row_enter(struct work *work, enum mighost_state state, struct 
     mig_status status;
 
     row.state = state;
+    row.carrier = ""; /* it comes with its digest, at the end */
     MIG_TRY(history_hold(history, err));
     if (!going_up(work))
         history_mark(history, work->item->id, state, err);
@@ -401,12 +406,26 @@ static mig_status atomic_once(struct work *work, struct mig_err *err)
     return verify_and_finish(work, err);
 }
 
+/* Where the row comes last, it shows only by the failure that another host has done the
+ * same before us, whom the lock should have kept out. */
+static bool done_by_another(const struct work *work)
+{
+    AUTO(applied_list) struct applied_list *list = NULL;
+    struct mig_err ignored;
+
+    return row_comes_last(work) &&
+           history_find(work->session->history, work->item->id, &list, &ignored) == MIG_OK &&
+           list->items[0].state == MIGHOST_APPLIED;
+}
+
 static mig_status run_atomic(struct work *work, struct mig_err *err)
 {
     mig_status status = atomic_once(work, err);
 
     for (int attempt = 1; status < 0 && status != MIG_E_OUTCOME; attempt++) {
         work->driver->rollback(work->conn);
+        if (done_by_another(work))
+            return note_skipped(work);
         if (work_again(work, attempt, err) < 0)
             break;
         status = atomic_once(work, err);

@@ -70,7 +70,6 @@ static mig_status one_turn(struct run *run, bool *more, struct mig_err *err)
     const struct transform *transform = lane->transform;
     const struct transform_again again = {.ask = transform->owner ? transform->owner->again : NULL,
                                           .arg = transform->ctx};
-    int64_t began_ns = clock_mono_ns();
     struct transform_step step;
     int64_t took_ns;
     int64_t until_ms;
@@ -80,7 +79,7 @@ static mig_status one_turn(struct run *run, bool *more, struct mig_err *err)
     if (step.rows == 0 && !step.more)
         return MIG_OK;
     MIG_TRY(page_commit(lane, err));
-    took_ns = clock_mono_ns() - began_ns;
+    took_ns = clock_mono_ns() - step.began_ns;
     transform_gate_look(&run->gate);
     transform_meter_tell(&run->meter, lane->transform, lane->tally, step.rows,
                          transform_gate_pace(&run->gate), false);
@@ -215,7 +214,8 @@ static mig_status loop(struct run *run, const struct transform *transform, struc
 {
     const struct db_config *config = &transform->db->config;
 
-    MIG_TRY(transform_shape_estimate(&run->shape, config->driver, config->conn, err));
+    if (run->lane.turns > 1 || !transform->from.total)
+        MIG_TRY(transform_shape_estimate(&run->shape, config->driver, config->conn, err));
     MIG_TRY(lane_resume(&run->lane, err));
     MIG_TRY(tally_init(&run->tally, transform, &run->shape, err));
     MIG_TRY(divide(run, transform, err));

@@ -9,6 +9,8 @@
  */
 #include "transform_page.h"
 
+#include "clock.h"
+
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -348,6 +350,7 @@ static mig_status turn_once(struct transform_lane *lane, struct transform_step *
                             struct mig_err *err)
 {
     struct transform_place *place = &lane->place;
+    int64_t began_ns = clock_mono_ns();
     size_t begin;
     size_t rows;
     size_t count;
@@ -363,9 +366,12 @@ static mig_status turn_once(struct transform_lane *lane, struct transform_step *
         return err_wrap(err, "writing table %s", lane->shape->spec.table);
     lane->done += (int64_t)rows;
     lane->tally->done += (int64_t)rows;
-    *step = (struct transform_step){.rows = lane->rows.count,
-                                    .bytes = lane->rows.bytes,
-                                    .page = ++place->turn == place->deal.turns};
+    *step = (struct transform_step){
+        .began_ns = began_ns,
+        .rows = lane->rows.count,
+        .bytes = lane->rows.bytes,
+        .page = ++place->turn == place->deal.turns,
+    };
     if (step->page)
         page_end(lane);
     step->more = !(step->page && lane->at_end);

@@ -52,10 +52,11 @@ void transform_lane_clear(struct transform_lane *lane);
 
 /* What a turn was. */
 struct transform_step {
-    size_t rows;  /* of its page; 0: there were none left */
-    size_t bytes; /* and of their texts and blobs */
-    bool page;    /* it was the last of its page */
-    bool more;    /* there may be further ones */
+    int64_t began_ns; /* the attempt that went well */
+    size_t rows;      /* of its page; 0: there were none left */
+    size_t bytes;     /* and of their texts and blobs */
+    bool page;        /* it was the last of its page */
+    bool more;        /* there may be further ones */
 };
 
 /* After a turn that took so long: makes the next page larger or smaller. */

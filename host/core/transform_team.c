@@ -109,9 +109,11 @@ static mig_status part_commit(struct member *member, struct journal_row *part, b
 static mig_status member_again(void *arg, int attempt, struct mig_err *err)
 {
     struct member *member = arg;
-    const struct transform_owner *owner = member->crew->team->transform->owner;
+    const struct transform_team *team = member->crew->team;
 
-    return owner->seat_again ? owner->seat_again(member->seat, attempt, err) : err->status;
+    if (team->gate->give_up || !team->transform->owner->seat_again)
+        return err->status;
+    return team->transform->owner->seat_again(member->seat, attempt, err);
 }
 
 static mig_status part_turn(struct member *member, struct journal_row *part, bool *more,
@@ -121,7 +123,6 @@ static mig_status part_turn(struct member *member, struct journal_row *part, boo
     const struct transform_team *team = crew->team;
     struct transform_lane *lane = &member->lane;
     const struct transform_again again = {.ask = member_again, .arg = member};
-    int64_t began_ns = clock_mono_ns();
     struct transform_step step;
     int64_t took_ns;
     int64_t until_ms;
@@ -131,7 +132,7 @@ static mig_status part_turn(struct member *member, struct journal_row *part, boo
     *more = step.more;
     MIG_TRY(part_commit(member, part, !*more, err));
     crew->batch = step.rows;
-    took_ns = clock_mono_ns() - began_ns;
+    took_ns = clock_mono_ns() - step.began_ns;
     transform_lane_adapt(lane, &step, took_ns / 1000000);
     return transform_gate_holds(team->gate, took_ns, &until_ms)
                ? transform_rest(team->gate, lane, NULL, until_ms, err)

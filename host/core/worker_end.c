@@ -123,6 +123,8 @@ static mig_status explain_signal(const struct worker_job *job, const struct work
     if (number == SIGABRT)
         add_last_words(report, err);
     add_memory(job, report, err);
+    if (number == SIGKILL && job->max_cpu_ms)
+        err_append(err, "a module that masks SIGXCPU is killed when --max-cpu is used up");
     return err->status;
 }
 

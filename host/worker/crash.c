@@ -215,8 +215,8 @@ static void tell(enum wire_stack_cause cause, int number, const siginfo_t *info,
     }
     walk(stack, context ? &place : NULL);
     send_stack(stack);
-    /* Where the process hangs, the row may be another thread's. */
-    if (spot_read(spots, SPOTS, cause == WIRE_CAUSE_ASKED, &row))
+    /* Where the process hangs or takes too long, the row may be another thread's. */
+    if (spot_read(spots, SPOTS, cause == WIRE_CAUSE_ASKED || number == SIGXCPU, &row))
         send_row();
 }
 

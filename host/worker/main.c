@@ -195,9 +195,16 @@ static mig_status limit_memory(const struct worker *worker, struct mig_err *err)
 static mig_status limit_processor(const struct worker *worker, struct mig_err *err)
 {
     rlim_t seconds = (rlim_t)(worker->job.max_cpu_ms + 999) / 1000;
-    const struct rlimit limit = {seconds, seconds + CPU_GRACE_S};
+    struct rlimit limit;
 
-    if (seconds && setrlimit(RLIMIT_CPU, &limit) < 0)
+    if (!seconds)
+        return MIG_OK;
+    if (getrlimit(RLIMIT_CPU, &limit) == 0) {
+        if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > seconds + CPU_GRACE_S)
+            limit.rlim_max = seconds + CPU_GRACE_S;
+        limit.rlim_cur = seconds < limit.rlim_max ? seconds : limit.rlim_max;
+    }
+    if (setrlimit(RLIMIT_CPU, &limit) < 0)
         return err_errno(err, MIG_E_INTERNAL, errno,
                          "the processor time of the worker cannot be limited");
     return MIG_OK;

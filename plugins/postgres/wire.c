@@ -233,6 +233,15 @@ static bool failed(const PGresult *result)
     }
 }
 
+/* libpq had no memory for an answer. In a pipeline it loses its place by that, and
+ * waits for answers that it has thrown away. */
+static bool has_lost_its_place(const struct mig_conn *conn, const PGresult *result)
+{
+    return PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF && failed(result) &&
+           !PQresultErrorField(result, PG_DIAG_SQLSTATE) &&
+           error_is_memory(PQresultErrorMessage(result));
+}
+
 /* Reads one query to its end. The first failure goes into `err`, the last
  * good result into `*last`. */
 static mig_status collect(struct mig_conn *conn, PGresult **last, struct mig_err *err)
@@ -251,6 +260,8 @@ static mig_status collect(struct mig_conn *conn, PGresult **last, struct mig_err
         if (PQresultStatus(result) == PGRES_PIPELINE_ABORTED ||
             PQresultStatus(result) == PGRES_SINGLE_TUPLE)
             continue;
+        if (has_lost_its_place(conn, result))
+            return error_lost(conn, err);
         if (wire_end_copy(conn, result)) {
             status = mig_err_set(err, MIG_E_UNSUPPORTED,
                                  "COPY from STDIN or to STDOUT has nobody to speak with here");

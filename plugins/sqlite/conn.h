@@ -223,6 +223,7 @@ mig_status tx_alive(struct mig_conn *conn, struct mig_err *err);
 /* Adds to a failure that the engine rolled back; returns err's status. */
 mig_status tx_explain(struct mig_conn *conn, mig_status status, struct mig_err *err);
 void tx_install(struct mig_conn *conn);
+void tx_uninstall(struct mig_conn *conn);
 
 /* edges.c */
 void touches_clear(struct touches *touches);

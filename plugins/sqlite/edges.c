@@ -260,8 +260,11 @@ mig_status edges_compare(struct mig_conn *conn, struct mig_err *err)
     return MIG_OK;
 }
 
+/* What was not compared in this transaction stays to be compared in the next. */
 void edges_committed(struct mig_conn *conn)
 {
+    if (!conn->foreign.compared)
+        return;
     if (read_version(conn, &conn->foreign.data_version, NULL) != MIG_OK)
         edges_clear(&conn->foreign);
 }

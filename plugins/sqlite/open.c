@@ -205,10 +205,15 @@ mig_status conn_connect(struct mig_conn *conn, struct mig_err *err)
 }
 
 /* A statement that a module made through the native handle, and left, keeps the
- * handle half alive until it ends; and with it what the handle opens files by. */
+ * handle half alive until it ends; and with it what the handle opens files by, but
+ * nothing that would call us. */
 static void close_handle(struct mig_conn *conn)
 {
     if (sqlite3_close(conn->db) != SQLITE_OK) {
+        tx_uninstall(conn);
+        sqlite3_set_authorizer(conn->db, NULL, NULL);
+        sqlite3_busy_handler(conn->db, NULL, NULL);
+        sqlite3_progress_handler(conn->db, 0, NULL, NULL);
         sqlite3_close_v2(conn->db);
         conn->files = NULL;
     }

@@ -45,9 +45,11 @@ static int run_raw(struct mig_conn *conn, const struct mig_statement *statement)
 static mig_status statement_run(struct mig_conn *conn, const struct mig_statement *statement,
                                 struct mig_err *err)
 {
-    mig_status status = tx_alive(conn, err);
+    mig_status status = conn_ready(conn, err);
     int rc;
 
+    if (status == MIG_OK)
+        status = tx_alive(conn, err);
     if (status != MIG_OK)
         return status;
     conn->in_driver = true;

@@ -30,6 +30,12 @@ void tx_install(struct mig_conn *conn)
     sqlite3_rollback_hook(conn->db, on_rollback, conn);
 }
 
+void tx_uninstall(struct mig_conn *conn)
+{
+    sqlite3_commit_hook(conn->db, NULL, NULL);
+    sqlite3_rollback_hook(conn->db, NULL, NULL);
+}
+
 /* Runs one of the statements kept prepared. */
 static int run_own(struct mig_conn *conn, enum own_statement which)
 {

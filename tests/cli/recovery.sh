@@ -473,8 +473,53 @@ adopting()
     table a no
 }
 
+locked()
+{
+    ! sqlite3 "${url#sqlite:}" 'BEGIN IMMEDIATE; ROLLBACK' 2>/dev/null
+}
+
+until_true()
+{
+    for ((tries = 0; tries < 600; tries++)); do
+        ! "$@" || return 0
+        sleep 0.05
+    done
+    echo "in vain: $*" >&2
+    exit 1
+}
+
+# Another host, which the lock should have kept out, has done the same while
+# this one waited to begin: that is no failure, and it is not done twice.
+overtaken()
+{
+    local process host
+
+    [[ $url == sqlite:* ]] || return 0
+    plain
+    mig up --to 2
+    expect_code 0
+    coproc OTHER { sqlite3 -cmd '.timeout 60000' "${url#sqlite:}"; }
+    process=$OTHER_PID
+    echo "BEGIN IMMEDIATE; CREATE TABLE b (x INTEGER);
+        INSERT INTO mighost_history SELECT 3, '3', sequence + 1, state, kind, mode, 'b', checksum,
+            carrier, applied_at_ms, duration_ms, run_id, host_version, who, signer, body
+        FROM mighost_history WHERE id = 2;" >&"${OTHER[1]}"
+    until_true locked
+    "$MIGHOST_BIN" -d "$url" --busy-timeout 60s --events up >"$folder/.out" 2>"$folder/.err" &
+    host=$!
+    until_true grep -qs waiting "$folder/.err"
+    printf 'COMMIT;\n.quit\n' >&"${OTHER[1]}"
+    wait "$process"
+    wait "$host"
+    code=$?
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied"
+    answer "SELECT count(*) FROM mighost_log WHERE outcome = 'failed'" 0
+}
+
 for each in $(engines); do
     fresh "$each"
+    overtaken
     durable_up
     durable_down
     without_transaction
