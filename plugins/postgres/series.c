@@ -264,7 +264,8 @@ static mig_status settle(struct stretch *stretch, mig_status status, int64_t *fa
 
     if (series->begin && at != MIG_SERIES_BEGIN)
         session_was_reset(conn);
-    if (series->commit && (status == MIG_OK || conn->lost || (size_t)at == series->count)) {
+    if (series->commit &&
+        (status == MIG_OK || status == MIG_E_NOMEM || conn->lost || (size_t)at == series->count)) {
         *failed = (int64_t)series->count;
         return tx_committed(conn, status, stretch->last, err);
     }

@@ -148,6 +148,8 @@ static mig_status commit_failed(struct mig_conn *conn, mig_status status, struct
 {
     char reason[512];
 
+    if (status == MIG_E_NOMEM)
+        conn->lost = true; /* for the answer, perhaps: what it said is not known */
     if (conn->lost) {
         snprintf(reason, sizeof reason, "%.500s", err->message[0] ? err->message : "no answer");
         return mig_err_set(err, MIG_E_OUTCOME,

@@ -173,6 +173,15 @@ static mig_status wait_once(struct mig_conn *conn, short events, struct mig_err 
     return MIG_OK;
 }
 
+/* Without memory for the end of a pipeline libpq notes that, and waits for more. */
+static bool has_choked(const struct mig_conn *conn)
+{
+    static const char own[] = "out of memory"; /* what the server says begins with a severity */
+
+    return PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF &&
+           !strncmp(PQerrorMessage(conn->pg), own, sizeof own - 1);
+}
+
 mig_status wire_next(struct mig_conn *conn, PGresult **out, struct mig_err *err)
 {
     for (;;) {
@@ -180,6 +189,8 @@ mig_status wire_next(struct mig_conn *conn, PGresult **out, struct mig_err *err)
 
         if (flushing <= 0 && !PQisBusy(conn->pg))
             break;
+        if (has_choked(conn))
+            return error_lost(conn, err);
         if (PQsocket(conn->pg) < 0)
             break; /* closed: what libpq has is all there is */
         MIG_TRY(wait_once(conn, (short)(POLLIN | (flushing > 0 ? POLLOUT : 0)), err));
@@ -233,10 +244,12 @@ static bool failed(const PGresult *result)
     }
 }
 
-/* libpq had no memory for an answer. In a pipeline it loses its place by that, and
- * waits for answers that it has thrown away. */
+/* libpq had no memory for an answer. In a pipeline it loses its place by that: it may
+ * hand out the sync in place of the answer, and then wait for what it has thrown away. */
 static bool has_lost_its_place(const struct mig_conn *conn, const PGresult *result)
 {
+    if (PQresultStatus(result) == PGRES_PIPELINE_SYNC)
+        return true;
     return PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF && failed(result) &&
            !PQresultErrorField(result, PG_DIAG_SQLSTATE) &&
            error_is_memory(PQresultErrorMessage(result));
