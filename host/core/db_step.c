@@ -117,6 +117,17 @@ mig_status db_api_exec(struct mig_db *handle, const char *sql)
     return end_step(db, run_step_text(db, sql, len));
 }
 
+/* As begin_step(), for what is described in `text`. */
+static mig_status begin_described(struct db *db, const char *kind, const struct buf *text,
+                                  bool *skip)
+{
+    struct mig_err err;
+
+    *skip = false;
+    return buf_check(text, &err) < 0 ? db_failed(db, &err)
+                                     : begin_step(db, kind, buf_text(text), skip);
+}
+
 /* A transform in words, by which the journal knows it again. */
 static void describe(const struct mig_transform *spec, struct buf *out)
 {
@@ -163,7 +174,6 @@ mig_status db_api_transform(struct mig_db *handle, const struct mig_transform *s
 {
     struct db *db = db_of(handle);
     AUTO(buf) struct buf text = {0};
-    struct mig_err err;
     mig_status status = db_ready(db);
     bool skip;
 
@@ -172,9 +182,7 @@ mig_status db_api_transform(struct mig_db *handle, const struct mig_transform *s
     if (status < 0)
         return status;
     describe(spec, &text);
-    if (buf_check(&text, &err) < 0)
-        return db_failed(db, &err);
-    status = begin_step(db, "transform", buf_text(&text), &skip);
+    status = begin_described(db, "transform", &text, &skip);
     if (status < 0 || skip)
         return status;
     return end_step(db, run_transform(db, spec));
@@ -213,7 +221,6 @@ mig_status db_api_load(struct mig_db *handle, const struct mig_load *spec)
 {
     struct db *db = db_of(handle);
     AUTO(buf) struct buf text = {0};
-    struct mig_err err;
     mig_status status = db_ready(db);
     bool skip;
 
@@ -222,9 +229,7 @@ mig_status db_api_load(struct mig_db *handle, const struct mig_load *spec)
     if (status < 0)
         return status;
     buf_printf(&text, "%s\n%s", spec->table, spec->columns);
-    if (buf_check(&text, &err) < 0)
-        return db_failed(db, &err);
-    status = begin_step(db, "load", buf_text(&text), &skip);
+    status = begin_described(db, "load", &text, &skip);
     if (status < 0 || skip)
         return status;
     return end_step(db, run_load(db, spec));

@@ -139,6 +139,17 @@ static struct db_stmt *alive(struct mig_stmt *stmt, const char *call)
     return NULL;
 }
 
+/* The statement of a call and the handle that it is of, where both may be used. */
+static mig_status enter(struct mig_stmt *handle, const char *call, struct db_stmt **stmt,
+                        struct db **db)
+{
+    *stmt = alive(handle, call);
+    if (!*stmt)
+        return MIG_E_MISUSE;
+    *db = db_of((*stmt)->base.db);
+    return db_ready(*db);
+}
+
 mig_status db_check_value(struct db *db, const struct mig_value *value)
 {
     if (!value)
@@ -154,15 +165,11 @@ mig_status db_check_value(struct db *db, const struct mig_value *value)
 
 mig_status db_api_bind(struct mig_stmt *handle, int index, const struct mig_value *value)
 {
-    struct db_stmt *stmt = alive(handle, "mig_bind");
-    struct db *db;
+    struct db_stmt *stmt = NULL;
+    struct db *db = NULL;
     struct mig_err err;
-    mig_status status;
+    mig_status status = enter(handle, "mig_bind", &stmt, &db);
 
-    if (!stmt)
-        return MIG_E_MISUSE;
-    db = db_of(stmt->base.db);
-    status = db_ready(db);
     if (status >= 0)
         status = db_check_value(db, value);
     if (status < 0)
@@ -177,16 +184,12 @@ mig_status db_api_bind(struct mig_stmt *handle, int index, const struct mig_valu
 
 mig_status db_api_step(struct mig_stmt *handle)
 {
-    struct db_stmt *stmt = alive(handle, "mig_step");
-    struct db *db;
+    struct db_stmt *stmt = NULL;
+    struct db *db = NULL;
     struct mig_err err;
-    mig_status status;
+    mig_status status = enter(handle, "mig_step", &stmt, &db);
     bool guarded;
 
-    if (!stmt)
-        return MIG_E_MISUSE;
-    db = db_of(stmt->base.db);
-    status = db_ready(db);
     if (status < 0)
         return status;
     if (stmt->finished)
@@ -209,15 +212,11 @@ mig_status db_api_step(struct mig_stmt *handle)
 
 mig_status db_api_reset(struct mig_stmt *handle)
 {
-    struct db_stmt *stmt = alive(handle, "mig_reset");
-    struct db *db;
+    struct db_stmt *stmt = NULL;
+    struct db *db = NULL;
     struct mig_err err;
-    mig_status status;
+    mig_status status = enter(handle, "mig_reset", &stmt, &db);
 
-    if (!stmt)
-        return MIG_E_MISUSE;
-    db = db_of(stmt->base.db);
-    status = db_ready(db);
     if (status < 0)
         return status;
     err_clear(&err);

@@ -199,11 +199,12 @@ static mig_status limit_processor(const struct worker *worker, struct mig_err *e
 
     if (!seconds)
         return MIG_OK;
-    if (getrlimit(RLIMIT_CPU, &limit) == 0) {
-        if (limit.rlim_max == RLIM_INFINITY || limit.rlim_max > seconds + CPU_GRACE_S)
-            limit.rlim_max = seconds + CPU_GRACE_S;
-        limit.rlim_cur = seconds < limit.rlim_max ? seconds : limit.rlim_max;
-    }
+    if (getrlimit(RLIMIT_CPU, &limit) < 0)
+        return err_errno(err, MIG_E_INTERNAL, errno,
+                         "the limit of the worker's processor time cannot be read");
+    if (limit.rlim_max > seconds + CPU_GRACE_S) /* also where there was none */
+        limit.rlim_max = seconds + CPU_GRACE_S;
+    limit.rlim_cur = seconds < limit.rlim_max ? seconds : limit.rlim_max;
     if (setrlimit(RLIMIT_CPU, &limit) < 0)
         return err_errno(err, MIG_E_INTERNAL, errno,
                          "the processor time of the worker cannot be limited");

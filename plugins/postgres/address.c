@@ -9,9 +9,6 @@
 
 #include <ctype.h>
 
-/* What libpq begins with then; elsewhere in its words the address may say so. */
-#define NO_MEMORY "out of memory"
-
 const char *address_words(const char *url)
 {
     static const char *const schemes[] = {"postgres:", "postgresql:"};
@@ -168,7 +165,7 @@ mig_status address_parse(const char *conninfo, struct secrets *secrets, PQconnin
     note_raw_password(secrets, conninfo, password_end(conninfo), user, database);
     if (options)
         *out = options;
-    else if (!reason || !strncmp(reason, NO_MEMORY, sizeof NO_MEMORY - 1))
+    else if (!reason || error_begins_with_memory(reason))
         status = error_nomem(err);
     else
         status = unreadable(conninfo, secrets, reason, err);

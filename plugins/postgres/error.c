@@ -11,6 +11,7 @@
 #include <netdb.h>
 
 #define MASK "***"
+#define NO_MEMORY "out of memory" /* in libpq's words */
 /* A shorter password is masked only where it stands as a word of its own:
  * blotting out every "a" would hide the message and show the password. */
 #define SHORT_SECRET 4
@@ -150,7 +151,12 @@ mig_status error_nomem(struct mig_err *err)
 /* It has no code for it, and words of its own for each place, or getaddrinfo()'s. */
 bool error_is_memory(const char *said)
 {
-    return said && (strstr(said, "out of memory") || strstr(said, gai_strerror(EAI_MEMORY)));
+    return said && (strstr(said, NO_MEMORY) || strstr(said, gai_strerror(EAI_MEMORY)));
+}
+
+bool error_begins_with_memory(const char *said)
+{
+    return !strncmp(said, NO_MEMORY, sizeof NO_MEMORY - 1);
 }
 
 void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, size_t size)

@@ -114,6 +114,8 @@ mig_status error_lost(struct mig_conn *conn, struct mig_err *err);
 mig_status error_nomem(struct mig_err *err);
 /* Whether what libpq says of its last failure is that it had no memory. */
 bool error_is_memory(const char *said);
+/* The same where an address or the server, who begins with a severity, may say so too. */
+bool error_begins_with_memory(const char *said);
 /* libpq's message of a connection in one line without secrets. */
 void error_libpq(const PGconn *pg, const struct secrets *secrets, char *out, size_t size);
 void secrets_add(struct secrets *secrets, const char *text, size_t len);

@@ -176,10 +176,8 @@ static mig_status wait_once(struct mig_conn *conn, short events, struct mig_err 
 /* Without memory for the end of a pipeline libpq notes that, and waits for more. */
 static bool has_choked(const struct mig_conn *conn)
 {
-    static const char own[] = "out of memory"; /* what the server says begins with a severity */
-
     return PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF &&
-           !strncmp(PQerrorMessage(conn->pg), own, sizeof own - 1);
+           error_begins_with_memory(PQerrorMessage(conn->pg));
 }
 
 mig_status wire_next(struct mig_conn *conn, PGresult **out, struct mig_err *err)
