@@ -2,7 +2,8 @@
 /*
  * All SQL of the history stands in the two tables at the top, written once for
  * all engines: `@name` becomes the full quoted name of our table, `@key` and
- * `@blob` a column type of the driver.
+ * `@blob` a column type of the driver, `$1` the engine's cheapest parameter. Rows
+ * are written whole, in the order of their table's columns.
  */
 #include "history_sql.h"
 
@@ -29,9 +30,6 @@ static const char *const layout_tables[] = {
     "INSERT INTO @meta (key, value) VALUES ('" LAYOUT_KEY "', '1')",
 };
 
-#define HISTORY_COLUMNS                                                         \
-    "id, id_text, sequence, state, kind, mode, description, checksum, carrier," \
-    " applied_at_ms, duration_ms, run_id, host_version, who, signer, body"
 /* As they are read: first what plans are made of. */
 #define PLAN_COLUMNS \
     "id, id_text, sequence, state, kind, mode, description, checksum, carrier, run_id"
@@ -48,7 +46,7 @@ static const char *const statements[] = {
     [LOAD_PLAN] = "SELECT " PLAN_COLUMNS " FROM @history ORDER BY id",
     [FIND] = "SELECT " READ_COLUMNS " FROM @history WHERE id = $1",
     [NEXT_NUMBER] = "SELECT COALESCE(MAX(number), 0) + 1 FROM @log",
-    [ADD] = "INSERT INTO @history (" HISTORY_COLUMNS ") VALUES"
+    [ADD] = "INSERT INTO @history VALUES"
             " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     [MARK] = "UPDATE @history SET state = $2 WHERE id = $1",
     [SET_STATE] = "UPDATE @history SET state = $2, duration_ms = $3, applied_at_ms = $4"
@@ -58,13 +56,13 @@ static const char *const statements[] = {
                " WHERE id = $1",
     [SET_CHECKSUM] = "UPDATE @history SET checksum = $2 WHERE id = $1",
     [REMOVE] = "DELETE FROM @history WHERE id = $1",
-    [LOG] = "INSERT INTO @log (" LOG_COLUMNS ") VALUES"
+    [LOG] = "INSERT INTO @log VALUES"
             " ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     [ATTEMPTS] = "SELECT " LOG_COLUMNS " FROM @log WHERE $1 = '' OR id_text = $1"
                  " ORDER BY number DESC LIMIT $2",
     [GET_CARRIER] = "SELECT body FROM @history WHERE id = $1",
     [JOURNAL] = "SELECT " JOURNAL_COLUMNS " FROM @journal WHERE id = $1 ORDER BY step, part",
-    [JOURNAL_ADD] = "INSERT INTO @journal (id, " JOURNAL_COLUMNS ")"
+    [JOURNAL_ADD] = "INSERT INTO @journal"
                     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     [JOURNAL_UPDATE] = "UPDATE @journal SET finished = $4, kind = $5, fingerprint = $6,"
                        " cursor_at = $7, until_at = $8, done = $9, rejected = $10, total = $11"
@@ -121,21 +119,45 @@ static void expand_table(const struct history *history, const char *word, size_t
     buf_printf(out, "%s.\"%s_%.*s\"", schema, history->prefix, (int)len, word);
 }
 
+static const char *expand_word(const struct history *history, const char *word, struct buf *out)
+{
+    size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz");
+
+    if (len == 3 && strncmp(word, "key", len) == 0)
+        buf_puts(out, history->driver->key_type ? history->driver->key_type : "BIGINT");
+    else if (len == 4 && strncmp(word, "blob", len) == 0)
+        buf_puts(out, history->driver->blob_type);
+    else
+        expand_table(history, word, len, out);
+    return word + len;
+}
+
+/* A parameter with a name is compared with all before it, one that is only
+ * counted is not. */
+static const char *expand_parameter(const struct history *history, const char *digits,
+                                    long *highest, struct buf *out)
+{
+    char *end;
+    long number = strtol(digits, &end, 10);
+
+    if (!(history->driver->lexis & MIG_LEX_QUESTION_MARKS))
+        buf_printf(out, "$%ld", number);
+    else if (number == *highest + 1)
+        buf_puts(out, "?");
+    else
+        buf_printf(out, "?%ld", number);
+    *highest = number > *highest ? number : *highest;
+    return end;
+}
+
 static void expand(const struct history *history, const char *template, struct buf *out)
 {
-    for (const char *at; (at = strchr(template, '@')); template = at) {
-        size_t len;
+    long highest = 0;
 
+    for (const char *at; (at = strpbrk(template, "@$"));) {
         buf_add(out, template, (size_t)(at - template));
-        at++;
-        len = strspn(at, "abcdefghijklmnopqrstuvwxyz");
-        if (len == 3 && strncmp(at, "key", len) == 0)
-            buf_puts(out, history->driver->key_type ? history->driver->key_type : "BIGINT");
-        else if (len == 4 && strncmp(at, "blob", len) == 0)
-            buf_puts(out, history->driver->blob_type);
-        else
-            expand_table(history, at, len, out);
-        at += len;
+        template = *at == '@' ? expand_word(history, at + 1, out)
+                              : expand_parameter(history, at + 1, &highest, out);
     }
     buf_puts(out, template);
 }

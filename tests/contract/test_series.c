@@ -167,6 +167,24 @@ Contract(a_series_that_cannot_begin_or_commit_says_which)
     cr_assert_eq(it->failed, 0);
 }
 
+Contract(a_value_goes_where_its_number_says)
+{
+    bool marks = rig->driver->lexis & MIG_LEX_QUESTION_MARKS;
+    const struct mig_value row[] = {rig_int(2), rig_text("two")};
+    const struct mig_value change[] = {rig_int(2), rig_text("second"), rig_int(3)};
+    struct bench *it = bench(true, true);
+
+    make_table(rig);
+    add_values(it, marks ? "INSERT INTO t VALUES (?, ?)" : "INSERT INTO t VALUES ($1, $2)", row, 2,
+               1);
+    add_values(it,
+               marks ? "UPDATE t SET b = ?2, a = ? WHERE a = ?1"
+                     : "UPDATE t SET b = $2, a = $3 WHERE a = $1",
+               change, 3, 1);
+    rig_expect(rig, bench_run(rig, it), MIG_OK);
+    cr_assert_str_eq(rig_rows(rig, "SELECT a, b FROM t ORDER BY a"), "1|one\n3|second");
+}
+
 static const char unruly[] = "it's \"quoted\" \\ $1 ; -- \u65e5\u672c\U0001f600\n\ttwo";
 
 Contract(values_of_a_series_arrive_as_they_went_in)

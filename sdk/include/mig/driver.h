@@ -35,14 +35,15 @@ struct mig_cursor; /* a prepared statement; the driver's own */
 /* How the engine reads SQL text, so that the host can find where statements
  * end. Common to all: '...' with doubled quotes, "..." , -- and slash-star comments. */
 enum mig_lexis {
-    MIG_LEX_NESTED_COMMENTS = 1, /* comments nest; a CR alone ends a "--" comment */
-    MIG_LEX_DOLLAR_QUOTES = 2,   /* $tag$ ... $tag$ */
-    MIG_LEX_ESCAPE_STRINGS = 4,  /* E'...' with backslash escapes */
-    MIG_LEX_BRACKETS = 8,        /* [name] and `name` */
-    MIG_LEX_TRIGGER_BODIES = 16, /* CREATE TRIGGER ... BEGIN ...; ... END; */
-    MIG_LEX_ATOMIC_BODIES = 32,  /* CREATE FUNCTION ... BEGIN ATOMIC ...; END */
-    MIG_LEX_PAREN_DEPTH = 64,    /* a semicolon inside parentheses ends nothing */
-    MIG_LEX_COPY_STDIN = 128,    /* COPY ... FROM stdin; psql backslash commands */
+    MIG_LEX_NESTED_COMMENTS = 1,  /* comments nest; a CR alone ends a "--" comment */
+    MIG_LEX_DOLLAR_QUOTES = 2,    /* $tag$ ... $tag$ */
+    MIG_LEX_ESCAPE_STRINGS = 4,   /* E'...' with backslash escapes */
+    MIG_LEX_BRACKETS = 8,         /* [name] and `name` */
+    MIG_LEX_TRIGGER_BODIES = 16,  /* CREATE TRIGGER ... BEGIN ...; ... END; */
+    MIG_LEX_ATOMIC_BODIES = 32,   /* CREATE FUNCTION ... BEGIN ATOMIC ...; END */
+    MIG_LEX_PAREN_DEPTH = 64,     /* a semicolon inside parentheses ends nothing */
+    MIG_LEX_COPY_STDIN = 128,     /* COPY ... FROM stdin; psql backslash commands */
+    MIG_LEX_QUESTION_MARKS = 256, /* parameters: ?7, and ? for the one behind the highest yet */
 };
 
 enum mig_open_flags {
@@ -135,8 +136,8 @@ struct mig_batch {
     bool sorted; /* the rows ascend by their keys, as the engine orders them */
 };
 
-/* One statement of the host's own, with the values of $1, $2, ... in order.
- * Rows that it returns are discarded. */
+/* One statement of the host's own, with the values of $1, $2, ... in order, or
+ * of ? and ?2 where the lexis has them. Rows that it returns are discarded. */
 struct mig_statement {
     const char *text; /* need not end in NUL */
     size_t len;
