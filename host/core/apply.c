@@ -70,7 +70,7 @@ static void on_step(void *arg, int64_t finished)
 
 static mig_status on_again(void *arg, int attempt, struct mig_err *err)
 {
-    return work_again(arg, attempt, err);
+    return work_again(arg, attempt, WORK_ATTEMPTS, err);
 }
 
 static void on_log(void *arg, enum mig_level level, const char *text)
@@ -426,7 +426,7 @@ static mig_status run_atomic(struct work *work, struct mig_err *err)
         work->driver->rollback(work->conn);
         if (done_by_another(work))
             return note_skipped(work);
-        if (work_again(work, attempt, err) < 0)
+        if (work_again(work, attempt, WORK_ATTEMPTS, err) < 0)
             break;
         status = atomic_once(work, err);
     }

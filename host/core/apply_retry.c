@@ -10,9 +10,9 @@
 
 #include "clock.h"
 
-#define ATTEMPTS_MAX 5
 #define PAUSE_FIRST_MS 100 /* doubles with each attempt, give or take a half */
-#define SLICE_MS 50        /* of a pause, between two looks whether to stop */
+#define PAUSE_MAX_MS 1600
+#define SLICE_MS 50 /* of a pause, between two looks whether to stop */
 #define SQLSTATE_LOCK_TIMEOUT "55P03"
 
 static bool worth_retrying(const struct mig_err *err)
@@ -32,19 +32,28 @@ static mig_status sleep_through(int64_t ms, mig_status (*stopped)(void *arg), vo
     return MIG_OK;
 }
 
-mig_status work_again_unless(struct work *work, int attempt, mig_status (*stopped)(void *arg),
-                             void *arg, struct mig_err *err)
+static int64_t pause_before(int attempt)
 {
-    char text[sizeof err->message + 64];
-    int64_t pause_ms = clock_about_ms((int64_t)PAUSE_FIRST_MS << attempt);
+    int64_t pause_ms = PAUSE_FIRST_MS;
+
+    while (attempt-- > 0 && pause_ms < PAUSE_MAX_MS)
+        pause_ms *= 2;
+    return clock_about_ms(pause_ms);
+}
+
+mig_status work_again_unless(struct work *work, int attempt, int most,
+                             mig_status (*stopped)(void *arg), void *arg, struct mig_err *err)
+{
+    char text[sizeof err->message + 80];
+    int64_t pause_ms = pause_before(attempt);
     mig_status stop;
 
     if (!worth_retrying(err))
         return err->status;
-    if (attempt >= ATTEMPTS_MAX)
+    if (attempt >= most)
         return err_append(err, "it was tried %d times", attempt);
     snprintf(text, sizeof text, "%s; trying again in %lld ms (attempt %d of %d)", err->message,
-             (long long)pause_ms, attempt + 1, ATTEMPTS_MAX);
+             (long long)pause_ms, attempt + 1, most);
     work_emit(work, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
     stop = sleep_through(pause_ms, stopped, arg);
     if (stop == MIG_OK)
@@ -53,9 +62,9 @@ mig_status work_again_unless(struct work *work, int attempt, mig_status (*stoppe
     return err_append(err, "%s before it was tried again", status_text(stop));
 }
 
-mig_status work_again(struct work *work, int attempt, struct mig_err *err)
+mig_status work_again(struct work *work, int attempt, int most, struct mig_err *err)
 {
     const struct apply_session *session = work->session;
 
-    return work_again_unless(work, attempt, session->cancelled, session->cancel_arg, err);
+    return work_again_unless(work, attempt, most, session->cancelled, session->cancel_arg, err);
 }

@@ -35,7 +35,7 @@ static mig_status on_again(void *ctx, int attempt, struct mig_err *err)
     struct work *work = ctx;
 
     work->driver->rollback(work->conn);
-    MIG_TRY(work_again(work, attempt, err));
+    MIG_TRY(work_again(work, attempt, WORK_BATCH_ATTEMPTS, err));
     return durable_next(&work->durable, err);
 }
 
@@ -192,7 +192,8 @@ static mig_status on_seat_again(struct transform_seat *base, int attempt, struct
     struct seat *seat = seat_of(base);
 
     seat->session.driver->rollback(seat->session.conn);
-    MIG_TRY(work_again_unless(seat->work, attempt, seat->stopped, seat->arg, err));
+    MIG_TRY(
+        work_again_unless(seat->work, attempt, WORK_BATCH_ATTEMPTS, seat->stopped, seat->arg, err));
     return durable_part_begin(&seat->part, err);
 }
 

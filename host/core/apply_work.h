@@ -30,13 +30,17 @@ struct work {
 /* Fills in what all events of the migration have in common. */
 void work_emit(struct work *work, struct mighost_event event);
 
-/* After an attempt that failed and was rolled back, the `attempt`th from 1:
- * MIG_OK when it is to be made again, which has been said, and a pause made.
- * Else the failure, which says how often it was tried. */
-mig_status work_again(struct work *work, int attempt, struct mig_err *err);
+/* How often a migration or a step is tried, and one batch of many, which waits
+ * for a lock much shorter each time. */
+enum { WORK_ATTEMPTS = 5, WORK_BATCH_ATTEMPTS = 20 };
+
+/* After an attempt that failed and was rolled back, the `attempt`th from 1 of
+ * `most`: MIG_OK when it is to be made again, which has been said, and a pause
+ * made. Else the failure, which says how often it was tried. */
+mig_status work_again(struct work *work, int attempt, int most, struct mig_err *err);
 /* The same for a thread of its own, which asks `stopped` instead of the session. */
-mig_status work_again_unless(struct work *work, int attempt, mig_status (*stopped)(void *arg),
-                             void *arg, struct mig_err *err);
+mig_status work_again_unless(struct work *work, int attempt, int most,
+                             mig_status (*stopped)(void *arg), void *arg, struct mig_err *err);
 
 /* mig_transform(), for the handle of the module. */
 mig_status work_transform(struct db *db, const struct mig_transform *spec, struct mig_err *err);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows whose key is NULL are behind no key and before none, so no page would
- * have them. They are counted column by column, apart from all others: a key's
- * index answers that at once.
+ * Whether the key is one, asked once, before the first page. Rows whose key is
+ * NULL are behind no key and before none, so no page would have them: they are
+ * counted column by column, which a key's index answers at once. Of rows that
+ * share a key a page's end would cut some off, and one would get what was
+ * computed of another.
  */
 #include "transform_count.h"
 
@@ -31,12 +33,13 @@ static mig_status ask_number(struct db *db, const struct buf *sql, int64_t *out,
     return MIG_OK;
 }
 
-mig_status transform_check_keys(struct db *db, const struct transform_shape *shape,
+/* SQLite lets the columns of a primary key be NULL, unless they are told not to. */
+static mig_status check_missing(struct db *db, const struct transform_shape *shape,
                                 struct mig_err *err)
 {
     const char *filter = shape->spec.filter;
 
-    for (size_t i = 0; shape->spec.key && i < shape->keys.count; i++) {
+    for (size_t i = 0; i < shape->keys.count; i++) {
         const char *key = shape->keys.quoted[i];
         AUTO(buf) struct buf sql = {0};
         int64_t missing;
@@ -53,6 +56,46 @@ mig_status transform_check_keys(struct db *db, const struct transform_shape *sha
                            key, missing, shape->spec.table);
     }
     return MIG_OK;
+}
+
+/* Asks for the number of rows that share a key, of any such. Rows that the filter
+ * leaves out count as well: an UPDATE by the key would find them. */
+static void put_shared(const struct transform_shape *shape, struct buf *sql)
+{
+    const struct names *keys = &shape->keys;
+
+    buf_printf(sql, "SELECT COUNT(*) FROM %s WHERE ", shape->table);
+    for (size_t i = 0; i < keys->count; i++)
+        buf_printf(sql, "%s%s IS NOT NULL", i ? " AND " : "", keys->quoted[i]);
+    buf_puts(sql, " GROUP BY ");
+    transform_names_add(sql, keys, ", ");
+    buf_puts(sql, " HAVING COUNT(*) > 1 LIMIT 1");
+}
+
+static mig_status check_shared(struct db *db, const struct transform_shape *shape,
+                               struct mig_err *err)
+{
+    AUTO(buf) struct buf sql = {0};
+    AUTO(buf) struct buf names = {0};
+    int64_t shared;
+
+    put_shared(shape, &sql);
+    transform_names_add(&names, &shape->keys, ", ");
+    MIG_TRY(buf_check(&names, err));
+    MIG_TRY(ask_number(db, &sql, &shared, err));
+    if (shared == 0)
+        return MIG_OK;
+    return err_set(err, MIG_E_MISUSE,
+                   "mig_transform: %" PRId64 " rows of table %s have the same %s, so it is no "
+                   "key: name columns in `.key` that tell each row from all others",
+                   shared, shape->spec.table, buf_text(&names));
+}
+
+mig_status transform_check_keys(struct db *db, const struct transform_shape *shape,
+                                struct mig_err *err)
+{
+    MIG_TRY(check_missing(db, shape, err));
+    return shape->found ? MIG_OK : check_shared(db, shape, err);
 }
 
 mig_status transform_count(struct db *db, const struct transform_shape *shape, int64_t *out,

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define PAGE_FIRST 100 /* nobody knows yet how large the rows are */
-#define PAGE_MIN 100
 #define PAGE_MAX 10000
 #define PAGE_BYTES ((size_t)4 << 20) /* read for one; it is held three times over */
 #define PAGE_TARGET_MS 200           /* a batch should hold its locks about this long */
@@ -55,17 +54,29 @@ void transform_lane_clear(struct transform_lane *lane)
     transform_key_clear(&lane->until);
 }
 
+/* More only step by step; fewer at once, by as much as it took too long. */
+static size_t page_rows_for(size_t rows, int64_t took_ms)
+{
+    size_t fewer;
+
+    if (took_ms < PAGE_TARGET_MS / 2)
+        return rows * 2 < PAGE_MAX ? rows * 2 : PAGE_MAX;
+    if (took_ms <= PAGE_TARGET_MS * 2)
+        return rows;
+    fewer = rows * PAGE_TARGET_MS / (size_t)took_ms;
+    return fewer ? fewer : 1;
+}
+
 void transform_lane_adapt(struct transform_lane *lane, const struct transform_step *step,
                           int64_t took_ms)
 {
     size_t fit = step->rows ? PAGE_BYTES / (step->bytes / step->rows + 1) : PAGE_MAX;
 
+    lane->longest_ms = took_ms > lane->longest_ms ? took_ms : lane->longest_ms;
     if (lane->shape->spec.batch || !step->page)
         return;
-    if (took_ms < PAGE_TARGET_MS / 2)
-        lane->page_rows = lane->page_rows * 2 < PAGE_MAX ? lane->page_rows * 2 : PAGE_MAX;
-    else if (took_ms > PAGE_TARGET_MS * 2 && lane->page_rows / 2 >= PAGE_MIN)
-        lane->page_rows /= 2;
+    lane->page_rows = page_rows_for(lane->page_rows, lane->longest_ms);
+    lane->longest_ms = 0;
     if (lane->page_rows > fit)
         lane->page_rows = fit ? fit : 1;
 }
@@ -240,6 +251,7 @@ static mig_status write_rows(struct transform_lane *lane, struct transform_rows 
         .olds = &page->reads[first * shape->reads.count],
         .news = &page->writes[first * shape->writes.count],
         .sorted = true,
+        .filter = shape->spec.filter,
     };
 
     return lane->driver->update_batch(lane->conn, &batch, &page->written[first], err);

@@ -30,7 +30,8 @@ struct transform_lane {
     const struct mig_driver *driver;
     struct mig_conn *conn;
     size_t page_rows;
-    unsigned turns; /* that the engine wants for a page */
+    int64_t longest_ms; /* that a turn of the page at hand took */
+    unsigned turns;     /* that the engine wants for a page */
     struct transform_place place;
     struct transform_key until; /* the last page ends with it, where it is set */
     struct transform_rows rows; /* of the page at hand */
@@ -59,7 +60,8 @@ struct transform_step {
     bool more;        /* there may be further ones */
 };
 
-/* After a turn that took so long: makes the next page larger or smaller. */
+/* After a turn that took so long: makes the next page larger or smaller, so that
+ * the longest of its turns takes the time that a batch should. */
 void transform_lane_adapt(struct transform_lane *lane, const struct transform_step *step,
                           int64_t took_ms);
 

@@ -15,6 +15,7 @@ static mig_status find_keys(struct transform_shape *shape, const struct mig_driv
     if (shape->spec.key)
         return names_parse(&shape->names, CALLER, shape->spec.key, TRANSFORM_COLUMNS_MAX,
                            &shape->keys, err);
+    shape->found = true;
     MIG_TRY(driver->primary_key(conn, shape->table, keys, sizeof keys, err));
     if (!*keys)
         return err_set(err, MIG_E_MISUSE,

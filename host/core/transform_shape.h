@@ -21,6 +21,7 @@ struct transform_shape {
     struct arena names;
     const char *table; /* quoted */
     struct names keys;
+    bool found; /* the keys are the primary key */
     struct names reads;
     struct names writes;
     int read_of[TRANSFORM_COLUMNS_MAX]; /* of a written column, its place among the reads; or -1 */

@@ -219,32 +219,36 @@ static void put_condition(struct text *sql, const struct mig_batch *batch,
     bool key = i < batch->key_count;
     const char *cast = key || plan->columns[i].exact ? "" : "::text COLLATE \"C\"";
 
-    text_format(sql, "%s mig_t.%s%s %s mig_v.c%zu%s", i ? " AND" : " WHERE", column_name(batch, i),
-                cast, key ? "=" : "IS NOT DISTINCT FROM", i, cast);
+    text_format(sql, "%s %s.%s%s %s mig_v.mig_c%zu%s", i ? " AND" : " WHERE", batch->table,
+                column_name(batch, i), cast, key ? "=" : "IS NOT DISTINCT FROM", i, cast);
 }
 
+/* The table keeps its name, and what stands beside it has names that no author
+ * gives, because the filter is the author's and speaks of both without knowing. */
 static void put_sql(struct text *sql, const struct mig_batch *batch, const struct batch_plan *plan)
 {
     size_t writes_end = batch->key_count + batch->write_count;
 
-    text_format(sql, "UPDATE %s AS mig_t SET", batch->table);
+    text_format(sql, "UPDATE %s SET", batch->table);
     for (size_t i = batch->key_count; i < writes_end; i++)
-        text_format(sql, "%s %s = mig_v.c%zu", i > batch->key_count ? "," : "",
+        text_format(sql, "%s %s = mig_v.mig_c%zu", i > batch->key_count ? "," : "",
                     column_name(batch, i), i);
     text_put(sql, " FROM ROWS FROM (");
     for (size_t i = 0; i < plan->count; i++)
         text_format(sql, "%spg_catalog.unnest($%zu)", i ? ", " : "", i + 1);
     text_put(sql, ") WITH ORDINALITY AS mig_v(");
     for (size_t i = 0; i < plan->count; i++)
-        text_format(sql, "c%zu, ", i);
-    text_put(sql, "place)");
+        text_format(sql, "mig_c%zu, ", i);
+    text_put(sql, "mig_place)");
     for (size_t i = 0; i < plan->count; i++)
         if (i < batch->key_count || i >= writes_end)
             put_condition(sql, batch, plan, i);
     if (plan->ranged) /* keeps the planner from reading the whole table */
-        text_format(sql, " AND mig_t.%s BETWEEN $%zu AND $%zu", batch->keys[0], plan->count + 1,
-                    plan->count + 2);
-    text_put(sql, " RETURNING mig_v.place");
+        text_format(sql, " AND %s.%s BETWEEN $%zu AND $%zu", batch->table, batch->keys[0],
+                    plan->count + 1, plan->count + 2);
+    if (batch->filter)
+        text_format(sql, " AND (%s)", batch->filter);
+    text_put(sql, " RETURNING mig_v.mig_place");
 }
 
 static char *make_signature(const struct mig_batch *batch)
@@ -255,6 +259,7 @@ static char *make_signature(const struct mig_batch *batch)
                 batch->sorted);
     for (size_t i = 0; i < column_total(batch); i++)
         text_format(&text, "\n%s", column_name(batch, i));
+    text_format(&text, "\n%s", batch->filter ? batch->filter : "");
     return text.failed ? (text_clear(&text), NULL) : text.data;
 }
 

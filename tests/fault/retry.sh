@@ -16,6 +16,7 @@ set -euo pipefail
 . "$(dirname "$0")/mail.sh.inc"
 
 readonly ATTEMPTS=5
+readonly BATCH_ATTEMPTS=20
 rival=
 
 end_rival()
@@ -37,7 +38,7 @@ others()
 new_database()
 {
     fresh postgres
-    ask "ALTER DATABASE ${url##*/} SET deadlock_timeout = '100ms'"
+    ask "ALTER DATABASE ${url##*/} SET deadlock_timeout = '10ms'"
     ask "CREATE TABLE t (id INT PRIMARY KEY, n INT NOT NULL); INSERT INTO t VALUES (1, 0), (2, 0);
         CREATE TABLE p (id INT, part INT, n INT NOT NULL) PARTITION BY LIST (part);
         CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1); CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2);
@@ -99,10 +100,10 @@ says()
     grep -qF -- "$1" "$folder/out" || fail "[$1] was not said: $(<"$folder/out")"
 }
 
-# tried NUMBER: so many attempts were announced behind the first.
+# tried NUMBER [OF]: so many attempts were announced behind the first.
 tried()
 {
-    expect "attempts announced" "$(grep -c "trying again in .* of $ATTEMPTS)" "$folder/out")" "$1"
+    expect "attempts announced" "$(grep -c "trying again in .* of ${2-$ATTEMPTS})" "$folder/out")" "$1"
 }
 
 nothing_is_left()
@@ -164,7 +165,7 @@ a_batch()
     ended
     expect "exit code" "$code" 0
     cp "$folder/batch.err" "$folder/out"
-    tried 1
+    tried 1 $BATCH_ATTEMPTS
     says "40P01"
     wait "$rival" || fail "the rival failed: $(<"$folder/rival")"
     rival=

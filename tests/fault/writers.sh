@@ -193,6 +193,40 @@ locks_of_a_batch()
     check_hashes
 }
 
+# An application keeps a row of a batch for long. The batch waits a moment for it
+# and lets go of its other rows, again and again, however long a DDL statement of
+# this run might wait: whoever wants one of those comes through.
+a_row_that_is_kept()
+{
+    local keeper
+
+    fill "$ROWS"
+    touch "$hold"
+    begin run --set batch=20 --set "hold=$hold" --set "hold_at=$HOLD_AT" --lock-timeout 10m "$@"
+    until_true test -e "$hold.at" || fail "nobody came to row $HOLD_AT"
+    mkfifo "$folder/keeper"
+    psql -qXAt "$url" <"$folder/keeper" >/dev/null &
+    keeper=$!
+    exec 7>"$folder/keeper"
+    echo "SET application_name = 'the keeper'; BEGIN; UPDATE people SET version = 7 WHERE id = 315;" >&7
+    until_true eval '[[ $(ask "SELECT count(*) FROM pg_stat_activity WHERE state = '\''idle in transaction'\''
+        AND application_name = '\''the keeper'\''") == 1 ]]' || fail "the row was not taken"
+    rm "$hold" "$hold.at"
+    said run "trying again in"
+    ask "SET lock_timeout = '60s'; UPDATE people SET version = 8 WHERE id BETWEEN 301 AND 314;
+        UPDATE people SET version = 9 WHERE id BETWEEN 316 AND 320" >/dev/null ||
+        fail "the rows beside the one that is kept are not to be had"
+    said run 'held by server process .*the keeper'
+    echo "COMMIT;" >&7
+    exec 7>&-
+    wait "$keeper"
+    rm "$folder/keeper"
+    ended
+    expect "exit code: $(tail -n 1 "$folder/run.err")" "$code" 0
+    expect "what the application wrote" "$(ask "SELECT count(*) FROM people WHERE version IN (7, 8, 9)")" 20
+    check_hashes
+}
+
 announce
 make_bundle
 for engine in $(engines); do
@@ -205,5 +239,8 @@ for engine in $(engines); do
     writes_meanwhile --set batch=20 --set lower=yes --set workers=3
     check_in_place
     locks_of_a_batch
+    fresh "$engine"
+    a_row_that_is_kept
+    a_row_that_is_kept --workers 2 --set workers=2
 done
 echo "ok"

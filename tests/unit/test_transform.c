@@ -145,14 +145,29 @@ Engines(transform, names_are_quoted_and_a_schema_is_a_name_of_its_own)
                 "X\nY");
 }
 
-Engines(transform, a_table_without_a_key_is_refused)
+Engines(transform, a_table_without_a_key_is_refused_where_rows_have_no_number)
 {
+    const struct mig_transform spec = {SPEC, .table = "t", .batch = 2};
+
     opened_exec(on, "CREATE TABLE t (a TEXT, b TEXT)");
-    if (on_engine(on, "sqlite")) /* has its row id, or is refused likewise */
+    opened_exec(on, "INSERT INTO t (a) VALUES ('x'), ('y'), (NULL), ('x'), ('z')");
+    if (on_engine(on, "sqlite")) {
+        run_transform(on, &spec);
+        expect_rows(on, "SELECT b FROM t ORDER BY rowid", "X\nY\nnone\nX\nZ");
         return;
-    expect_status(on, fail_transform(on, &(struct mig_transform){SPEC, .table = "t"}),
-                  MIG_E_MISUSE);
+    }
+    expect_status(on, fail_transform(on, &spec), MIG_E_MISUSE);
     expect_says(on, ".key");
+}
+
+Engines(transform, a_table_may_be_its_own_index)
+{
+    opened_exec(on, test_format("CREATE TABLE t (k TEXT, n INTEGER, a TEXT, b TEXT,"
+                                " PRIMARY KEY (k, n))%s",
+                                on_engine(on, "sqlite") ? " WITHOUT ROWID" : ""));
+    opened_exec(on, "INSERT INTO t (k, n, a) VALUES ('q', 2, 'x'), ('q', 1, 'y'), ('', 7, 'z')");
+    run_transform(on, &(struct mig_transform){SPEC, .table = "t", .batch = 1});
+    expect_rows(on, "SELECT b FROM t ORDER BY k, n", "Z\nY\nX");
 }
 
 Engines(transform, the_hosts_own_tables_are_refused)
@@ -185,6 +200,36 @@ Engines(transform, a_key_that_is_null_somewhere_is_refused)
     filtered.filter = "code IS NOT NULL";
     run_transform(on, &filtered);
     expect_rows(on, "SELECT COALESCE(b, 'null') FROM t ORDER BY id", "X\nnull");
+}
+
+/* SQLite takes NULL for a primary key, unless the column is told not to. */
+Engines(transform, a_primary_key_that_is_null_somewhere_is_refused_too)
+{
+    const struct mig_transform spec = {SPEC, .table = "t"};
+
+    if (!on_engine(on, "sqlite"))
+        return;
+    opened_exec(on, "CREATE TABLE t (k TEXT PRIMARY KEY, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t VALUES ('c', 'x', NULL), (NULL, 'y', NULL), (NULL, 'z', NULL)");
+    expect_status(on, fail_transform(on, &spec), MIG_E_MISUSE);
+    expect_says(on, "\"k\" is NULL in 2 of the rows of table t");
+}
+
+Engines(transform, a_key_that_rows_share_is_refused)
+{
+    struct mig_transform spec = {SPEC, .table = "t", .key = "k, n", .batch = 2};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, k TEXT, n INTEGER, a TEXT, b TEXT)");
+    opened_exec(on, "INSERT INTO t (id, k, n, a) VALUES (1, 'c', 1, 'x'), (2, 'c', 2, 'y'),"
+                    " (3, 'd', 2, 'z'), (4, 'c', 2, 'w')");
+    expect_status(on, fail_transform(on, &spec), MIG_E_MISUSE);
+    expect_says(on, "2 rows of table t have the same \"k\", \"n\"");
+    spec.filter = "id <> 4"; /* an UPDATE by the key would find it all the same */
+    expect_status(on, fail_transform(on, &spec), MIG_E_MISUSE);
+    expect_rows(on, "SELECT COUNT(b) FROM t", "0");
+    opened_exec(on, "DELETE FROM t WHERE id = 4");
+    run_transform(on, &spec);
+    expect_rows(on, "SELECT b FROM t ORDER BY id", "X\nY\nZ");
 }
 
 static void keys_of_type(struct opened *on, const char *type, const char *rows)
@@ -699,6 +744,14 @@ Engines(transform, it_goes_on_behind_the_cursor)
             " (7,9,'x')");
     if (on_engine(on, "sqlite"))
         return;
+    goes_on(on, "UUID",
+            "('00000000-0000-0000-0000-000000000001',1,'x'),"
+            " ('00000000-0000-0000-0000-000000000001',2,'x'),"
+            " ('00000000-0000-0000-0000-00000000000a',1,'x'),"
+            " ('7fffffff-ffff-ffff-ffff-ffffffffffff',1,'x'),"
+            " ('80000000-0000-0000-0000-000000000000',1,'x'),"
+            " ('ffffffff-0000-0000-0000-000000000001',1,'x'),"
+            " ('ffffffff-ffff-ffff-ffff-ffffffffffff',1,'x')");
     goes_on(on, "DATE",
             "('2024-01-01',1,'x'), ('2024-01-01',2,'x'), ('2024-02-01',1,'x'), ('infinity',1,'x'),"
             " ('1999-01-01',5,'x'), ('1999-01-02',5,'x'), ('2024-03-01',1,'x')");
@@ -763,6 +816,58 @@ Engines(transform, a_page_of_wide_rows_has_few_of_them)
     cr_assert_leq(widest.most, 110, "a page had %lld rows", (long long)widest.most);
 }
 
+/* Slow for the rows of the first page, and at once behind it. */
+static mig_status to_length_slowly(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    int *left = user;
+
+    if (*left > 0) {
+        --*left;
+        usleep(5000);
+    }
+    return to_length(in, out, NULL);
+}
+
+struct sizes {
+    struct journaling journaling; /* first */
+    int64_t rows[2];              /* of the first commits */
+    size_t count;
+};
+
+static mig_status note_sizes(void *ctx, const struct transform_mark *mark, struct mig_err *err)
+{
+    struct sizes *sizes = ctx;
+
+    if (sizes->count < 2)
+        sizes->rows[sizes->count++] = mark->done - sizes->journaling.done;
+    return keep_cursor(&sizes->journaling, mark, err);
+}
+
+Engines(transform, after_a_page_that_took_too_long_the_next_is_as_much_shorter)
+{
+    static const struct transform_owner owner = {.commit = note_sizes, .begin = begin_next};
+    int slow = 100;
+    const struct mig_transform spec = {.size = sizeof spec,
+                                       .table = "t",
+                                       .read = "a",
+                                       .write = "n",
+                                       .map = to_length_slowly,
+                                       .user = &slow};
+    struct sizes sizes = {.journaling.on = on};
+    struct transform transform = {.spec = &spec, .owner = &owner, .ctx = &sizes};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER)");
+    opened_exec(on,
+                "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS"
+                " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) SELECT i, 'abc' FROM n");
+    opened_begin(on);
+    expect_status(on, try_transform(on, &transform), MIG_OK);
+    opened_commit(on);
+    expect_rows(on, "SELECT COUNT(*) FROM t WHERE n = 3", "300");
+    cr_assert_eq(sizes.rows[0], 100);
+    cr_assert_leq(sizes.rows[1], 40, "the second page had %lld rows", (long long)sizes.rows[1]);
+}
+
 struct meddler {
     struct opened *on;
     const char *sql; /* run once, from within the callback */
@@ -784,7 +889,7 @@ static mig_status meddling(const struct mig_row *in, struct mig_row *out, void *
     return to_upper(in, out, NULL);
 }
 
-static void meddle(struct opened *on, const char *sql, const char *wanted)
+static void meddle(struct opened *on, const char *filter, const char *sql, const char *wanted)
 {
     struct meddler meddler = {.on = on, .sql = sql, .conn = on->conn};
     struct mig_driver_config config = {
@@ -799,6 +904,7 @@ static void meddle(struct opened *on, const char *sql, const char *wanted)
                                               .table = "t",
                                               .read = "a",
                                               .write = "b",
+                                              .filter = filter,
                                               .map = meddling,
                                               .user = &meddler});
     if (on_engine(on, "postgres"))
@@ -808,8 +914,21 @@ static void meddle(struct opened *on, const char *sql, const char *wanted)
 
 Engines(transform, a_row_that_changed_meanwhile_is_computed_anew)
 {
-    meddle(on, "UPDATE t SET a = 'new' WHERE id = 2", "1|X\n2|NEW\n3|none");
-    meddle(on, "UPDATE t SET a = NULL WHERE id = 1", "1|none\n2|Y\n3|none");
-    meddle(on, "UPDATE t SET a = 'given' WHERE id = 3", "1|X\n2|Y\n3|GIVEN");
-    meddle(on, "DELETE FROM t WHERE id = 2", "1|X\n3|none");
+    meddle(on, NULL, "UPDATE t SET a = 'new' WHERE id = 2", "1|X\n2|NEW\n3|none");
+    meddle(on, NULL, "UPDATE t SET a = NULL WHERE id = 1", "1|none\n2|Y\n3|none");
+    meddle(on, NULL, "UPDATE t SET a = 'given' WHERE id = 3", "1|X\n2|Y\n3|GIVEN");
+    meddle(on, NULL, "DELETE FROM t WHERE id = 2", "1|X\n3|none");
+}
+
+/* What the filter speaks of need not be read. On SQLite nobody else can write
+ * between reading and writing. */
+Engines(transform, a_row_that_the_filter_leaves_out_meanwhile_stays_as_it_is)
+{
+    static const char filter[] = "t.b IS NULL AND id NOT IN (SELECT id FROM done)";
+
+    if (on_engine(on, "sqlite"))
+        return;
+    opened_exec(on, "CREATE TABLE done (id INTEGER PRIMARY KEY, c0 TEXT, place TEXT)");
+    meddle(on, filter, "UPDATE t SET b = 'theirs' WHERE id = 2", "1|X\n2|theirs\n3|none");
+    meddle(on, filter, "INSERT INTO done (id) VALUES (3)", "1|X\n2|Y\n3|");
 }

@@ -134,6 +134,9 @@ struct mig_batch {
     const struct mig_value *olds;
     const struct mig_value *news;
     bool sorted; /* the rows ascend by their keys, as the engine orders them */
+    /* An SQL condition that a row must still meet to be written, or NULL. An
+     * engine on which nobody else can write meanwhile need not look again. */
+    const char *filter;
 };
 
 /* One statement of the host's own, with the values of $1, $2, ... in order, or
@@ -249,8 +252,9 @@ struct mig_driver {
     mig_status (*settle)(struct mig_conn *conn, const char *text, size_t len, enum mig_settled *out,
                          struct mig_err *err);
 
-    /* Writes a batch; `written[r]` says whether row r was (it was not when it
-     * is gone or its read columns changed). Inside the open transaction. */
+    /* Writes a batch; `written[r]` says whether row r was (it was not when it is
+     * gone, its read columns changed or the filter leaves it out by now). Inside
+     * the open transaction. */
     mig_status (*update_batch)(struct mig_conn *conn, const struct mig_batch *batch, bool *written,
                                struct mig_err *err);
 
