@@ -30,7 +30,7 @@ static int64_t elapsed_ms(const struct work *work)
     return (clock_mono_ns() - work->began_ns) / 1000000;
 }
 
-static struct mig_tx_options tx_options(const struct work *work)
+struct mig_tx_options work_tx_options(const struct work *work)
 {
     const struct sql_settings *settings = &work->item->settings;
 
@@ -181,7 +181,7 @@ static bool row_comes_last(const struct work *work)
 static mig_status row_enter(struct work *work, enum mighost_state state, struct mig_err *err)
 {
     struct history *history = work->session->history;
-    struct mig_tx_options options = tx_options(work);
+    struct mig_tx_options options = work_tx_options(work);
     struct applied row = row_of(work);
     mig_status status;
 
@@ -248,7 +248,7 @@ static mig_status row_finish(struct work *work, struct mig_err *err)
 
 static mig_status tx_begin(struct work *work, struct mig_err *err)
 {
-    struct mig_tx_options options = tx_options(work);
+    struct mig_tx_options options = work_tx_options(work);
 
     MIG_TRY(work->driver->begin(work->conn, &options, err));
     work->session->began = true;
@@ -518,7 +518,7 @@ static mig_status run_durable(struct work *work, struct mig_err *err)
         .conn = work->conn,
         .history = work->session->history,
         .id = work->item->id,
-        .tx = tx_options(work),
+        .tx = work_tx_options(work),
         .on_step = on_step,
         .again = on_again,
         .arg = work,

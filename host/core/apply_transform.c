@@ -2,7 +2,8 @@
 /*
  * A transform inside a migration: its limits come from the session, its marks
  * go into the journal where the mode is durable, and what it has to say becomes
- * events. In the other modes it runs in the transaction of its migration.
+ * events. In mode atomic it runs in the transaction of its migration, in mode
+ * none each of its batches has one and no mark is kept.
  */
 #include "apply_work.h"
 
@@ -224,7 +225,64 @@ static const struct transform_owner owner_atomic = {
     .paused = on_paused,
 };
 
+/* --- without a journal --------------------------------------------------------------- */
+
+static mig_status none_begin(void *ctx, struct mig_err *err)
+{
+    struct work *work = ctx;
+    struct mig_tx_options options = work_tx_options(work);
+
+    return work->driver->begin(work->conn, &options, err);
+}
+
+static mig_status none_commit(void *ctx, const struct transform_mark *mark, struct mig_err *err)
+{
+    struct work *work = ctx;
+
+    (void)mark;
+    return work->driver->commit(work->conn, err);
+}
+
+static mig_status none_again(void *ctx, int attempt, struct mig_err *err)
+{
+    struct work *work = ctx;
+
+    work->driver->rollback(work->conn);
+    MIG_TRY(work_again(work, attempt, WORK_ATTEMPTS, err));
+    return none_begin(work, err);
+}
+
+static const struct transform_owner owner_none = {
+    .commit = none_commit,
+    .begin = none_begin,
+    .again = none_again,
+    .warn = on_warn,
+    .progress = on_progress,
+    .paused = on_paused,
+};
+
+/* The batches before one that fails stay, as with all that such a migration does. */
+static mig_status run_none(struct work *work, struct transform *transform, struct mig_err *err)
+{
+    mig_status status;
+
+    transform->owner = &owner_none;
+    MIG_TRY(none_begin(work, err));
+    status = transform_run(transform, err);
+    if (status == MIG_OK)
+        return work->driver->commit(work->conn, err);
+    work->driver->rollback(work->conn);
+    return status;
+}
+
 /* --- the transform ----------------------------------------------------------------- */
+
+static mig_status run_atomic(struct work *work, struct transform *transform, struct mig_err *err)
+{
+    (void)work;
+    transform->owner = &owner_atomic;
+    return transform_run(transform, err);
+}
 
 static mig_status run_durable(struct work *work, struct transform *transform, struct mig_err *err)
 {
@@ -250,6 +308,11 @@ static mig_status run_durable(struct work *work, struct transform *transform, st
 
 mig_status work_transform(struct db *db, const struct mig_transform *spec, struct mig_err *err)
 {
+    static mig_status (*const run[])(struct work *, struct transform *, struct mig_err *) = {
+        [MIG_ATOMIC] = run_atomic,
+        [MIG_DURABLE] = run_durable,
+        [MIG_NONE] = run_none,
+    };
     struct work *work = db->config.ctx;
     const struct apply_session *session = work->session;
     struct transform transform = {
@@ -261,10 +324,8 @@ mig_status work_transform(struct db *db, const struct mig_transform *spec, struc
                    .workers = session->session_config ? session->workers : 1},
         .spots = session->spots,
         .spot_count = session->spot_count,
-        .owner = &owner_atomic,
         .ctx = work,
     };
 
-    return work->item->mode == MIG_DURABLE ? run_durable(work, &transform, err)
-                                           : transform_run(&transform, err);
+    return run[work->item->mode](work, &transform, err);
 }

@@ -27,6 +27,9 @@ struct work {
     pthread_mutex_t telling; /* one event at a time, whichever thread it comes from */
 };
 
+/* As the migration's file, or else the session has it. */
+struct mig_tx_options work_tx_options(const struct work *work);
+
 /* Fills in what all events of the migration have in common. */
 void work_emit(struct work *work, struct mighost_event event);
 

@@ -153,6 +153,13 @@ struct mig_row {
  * with the cursor behind it; a large one on PostgreSQL in four parts, each
  * spread over all of it, so that the later ones find room beside the row
  * versions that the earlier ones left. Within a page the order is not promised.
+ * In mode none each page is committed and no cursor kept: where it was cut short
+ * it begins anew, so a filter must then leave out what is done.
+ *
+ * The key must tell each row from all others and is never NULL; a transform on
+ * another one is refused. A row is written if it still meets the filter then. A
+ * batch waits a fifth of a second for a row that somebody else has locked, lets
+ * go of its other rows and is tried again, up to 20 times.
  */
 struct mig_transform {
     uint32_t size;      /* sizeof(struct mig_transform) */

@@ -87,6 +87,26 @@ a_row_that_breaks_it_is_named()
     says "SIGABRT" "$row"
 }
 
+# Without a journal each batch stands by itself, and what comes next is a
+# person's to say.
+without_a_journal_batches_stand()
+{
+    people 50 none
+    mig up --set fail=23
+    expect_code 7
+    says "the callback failed on the row of table people with \"id\" = 23: number 23 is not wanted" \
+        "mighost resolve 20240601000070"
+    answer "$HASHED" "50|20"
+    answer "SELECT count(*) FROM people WHERE email_hash IS NOT NULL AND id > 20" 0
+    answer "SELECT count(*) FROM mighost_journal" 0
+    mig resolve 20240601000070 --applied
+    expect_code 0
+    people 50 none
+    mig up
+    expect_code 0
+    answer "$HASHED" "50|50"
+}
+
 # begin ARGUMENT...: `up` in the background; `process` is its number.
 begin()
 {
@@ -277,6 +297,7 @@ for engine in $(engines); do
     too_many_rejects_fail_it
     rejects_survive_a_resume
     a_row_that_breaks_it_is_named
+    without_a_journal_batches_stand
     a_pause_ends_with_a_signal
     a_pause_can_be_given_up
     a_pause_in_a_transaction_is_warned_about
