@@ -4,7 +4,8 @@
 # What a user outside this tree does: installs to a prefix, moves it elsewhere
 # (it has to be relocatable), builds a C module with find_package(mighost) and
 # mig_add_migration(), and runs it with the installed host; tests it with the
-# test kit. Then a program that embeds the host, found with pkg-config.
+# test kit. Then a program that embeds the host, as a shared library and as an
+# archive, found with pkg-config and with CMake.
 
 set -euo pipefail
 
@@ -37,6 +38,11 @@ mig_add_migration(20240301130000_index_notes SQL
 add_executable(test_notes test_notes.c)
 target_compile_definitions(test_notes PRIVATE BUNDLE="${CMAKE_BINARY_DIR}/migrations")
 target_link_libraries(test_notes PRIVATE mighost::testkit)
+add_executable(embed_static embed.c)
+target_compile_definitions(embed_static PRIVATE DATABASE="sqlite:static.db"
+    BUNDLE="${CMAKE_BINARY_DIR}/migrations"
+    DRIVERS="${MIGHOST_DRIVER_DIR}" WORKER="${MIGHOST_WORKER}")
+target_link_libraries(embed_static PRIVATE mighost::mighost_static)
 TEXT
 cat >project/test_notes.c <<'TEXT'
 #include <mig/testkit.h>
@@ -63,6 +69,43 @@ static mig_status down(struct mig_db *db)
 }
 
 MIG_MODULE(.id = "20240301120000", .description = "create notes", .up = up, .down = down);
+TEXT
+cat >project/embed.c <<'TEXT'
+#include <mighost.h>
+
+#include <stdio.h>
+
+/* Names that the library has as well, and keeps to itself. */
+int buf_add(int number);
+int buf_add(int number)
+{
+    return number + 1;
+}
+
+const char *err_set = "a name of the program";
+
+int main(void)
+{
+    struct mighost_config config = {
+        .size = sizeof config, .database = DATABASE, .bundle = BUNDLE};
+    char current[MIG_ID_SIZE] = "";
+    struct mig_err err = {0};
+    struct mighost *host = NULL;
+    mig_status status;
+
+#ifdef DRIVERS /* the program is not where the library would be */
+    config.driver_dir = DRIVERS;
+    config.worker = WORKER;
+#endif
+    status = mighost_open(&config, &host, &err);
+    if (status >= 0)
+        status = mighost_up(host, NULL, NULL, &err);
+    if (status >= 0)
+        status = mighost_current(host, current, &err);
+    mighost_close(host);
+    puts(status < 0 ? err.message : current);
+    return mighost_exit_code(status) + (buf_add(1) != 2) + (*err_set != 'a');
+}
 TEXT
 echo 'CREATE INDEX notes_body ON notes (body);' >project/20240301130000_index_notes.up.sql
 echo 'DROP INDEX notes_body;' >project/20240301130000_index_notes.down.sql
@@ -102,34 +145,38 @@ mkdir empty
 MIGHOST_BUNDLE=$scratch/empty "$host" down --all || fail "down by what the history carries"
 [[ -z $(tables) ]] || fail "after down there is: $(tables)"
 
-cat >embed.c <<'TEXT'
-#include <mighost.h>
-
-#include <stdio.h>
-
-int main(void)
-{
-    struct mighost_config config = {
-        .size = sizeof config, .database = DATABASE, .bundle = BUNDLE};
-    char current[MIG_ID_SIZE] = "";
-    struct mig_err err = {0};
-    struct mighost *host = NULL;
-    mig_status status = mighost_open(&config, &host, &err);
-
-    if (status >= 0)
-        status = mighost_up(host, NULL, NULL, &err);
-    if (status >= 0)
-        status = mighost_current(host, current, &err);
-    mighost_close(host);
-    puts(status < 0 ? err.message : current);
-    return mighost_exit_code(status);
-}
-TEXT
 PKG_CONFIG_PATH=$(find "$scratch/prefix" -type d -name pkgconfig)
 export PKG_CONFIG_PATH
 compiler=$(sed -n 's/^CMAKE_C_COMPILER:[A-Z]*=//p' "$MIGHOST_BUILD/CMakeCache.txt")
+
+# embed_builds PROGRAM DATABASE FLAG...: embed.c, built by hand.
+embed_builds()
+{
+    local program=$1 database=$2
+
+    shift 2
+    "$compiler" -std=c17 "${sanitize[@]}" -DDATABASE="\"$database\"" \
+        -DBUNDLE="\"$MIGHOST_BUNDLE\"" project/embed.c -o "$program" "$@" ||
+        fail "$program does not build"
+}
+
 read -ra flags <<<"$(pkg-config --cflags --libs mighost)"
-"$compiler" -std=c17 "${sanitize[@]}" -DDATABASE="\"$DATABASE_URL\"" -DBUNDLE="\"$MIGHOST_BUNDLE\"" \
-    embed.c -o embed "${flags[@]}" -Wl,-rpath,"$(dirname "$scratch/$library")" ||
-    fail "the embedding program does not build"
+embed_builds embed "$DATABASE_URL" "${flags[@]}" \
+    -Wl,-rpath,"$(dirname "$scratch/$library")"
 [[ $(./embed) == 20240301130000 ]] || fail "the embedding program says: $(./embed)"
+
+# ---- as an archive -----------------------------------------------------------
+
+archive=$(find prefix -name libmighost.a)
+foreign=$(nm --extern-only --defined-only --format=posix "$archive" | sed '/\]:$/d; /^mighost_/d')
+[[ -z $foreign ]] || fail "libmighost.a takes names of the program: $foreign"
+
+flags_static=$(pkg-config --static --cflags --libs mighost)
+read -ra flags <<<"${flags_static/-lmighost/-l:libmighost.a}"
+embed_builds embed_pkg_config sqlite:pkg_config.db "${flags[@]}" \
+    -DDRIVERS="\"$(pkg-config --variable=driverdir mighost)\"" \
+    -DWORKER="\"$(pkg-config --variable=worker mighost)\""
+for program in build/embed_static ./embed_pkg_config; do
+    [[ $(ldd "$program") != *libmighost* ]] || fail "$program is linked with libmighost.so"
+    [[ $("$program") == 20240301130000 ]] || fail "$program says: $("$program")"
+done
