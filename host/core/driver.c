@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finding and loading drivers. Owns the loaded object. A scheme is a driver's
- * name, or an alias in one small table; the loaded driver must confirm that it
- * serves the scheme. Installed drivers are looked for where our own code lies,
- * then under the prefix that was configured, so that a moved installation and a
- * build folder work. Knows no database.
+ * Finding and loading drivers. Owns the loaded object, which is byte for byte
+ * what was checked. A scheme is a driver's name, or an alias in one small table;
+ * the loaded driver must confirm that it serves the scheme. Installed drivers
+ * are looked for where our own code lies, then under the prefix that was
+ * configured, so that a moved installation and a build folder work. Knows no
+ * database.
  */
 #include "driver.h"
 
@@ -109,9 +110,10 @@ static mig_status not_found(const char *scheme, const char *folder, struct mig_e
                    scheme, buf_text(&names));
 }
 
-/* Opens the driver's file in `folder`, checked; `path` becomes its name. */
-static mig_status open_in(const char *folder, const char *name, char path[FS_PATH_SIZE], int *out,
-                          struct mig_err *err)
+/* Copies the driver's file in `folder`, sealed, once it is known who could have
+ * written it; `path` becomes its name. */
+static mig_status fetch(const char *folder, const char *name, char path[FS_PATH_SIZE], int *out,
+                        struct mig_err *err)
 {
     char file[sizeof DRIVER_PREFIX + DRIVER_NAME_SIZE + sizeof DRIVER_SUFFIX];
     AUTO(close) int dir = -1;
@@ -128,11 +130,9 @@ static mig_status open_in(const char *folder, const char *name, char path[FS_PAT
         status = fs_check_owner(dir, folder, err);
     if (status == MIG_OK)
         status = fs_check_owner(fd, path, err);
-    if (status != MIG_OK)
-        return status;
-    *out = fd;
-    fd = -1;
-    return MIG_OK;
+    if (status == MIG_OK)
+        status = fs_check_exec(fd, path, err);
+    return status == MIG_OK ? fs_memfd(fd, path, out, err) : status;
 }
 
 static mig_status find(const char *scheme, const char *folder, char path[FS_PATH_SIZE], int *out,
@@ -143,11 +143,11 @@ static mig_status find(const char *scheme, const char *folder, char path[FS_PATH
     mig_status status = MIG_E_NOTFOUND;
 
     if (folder)
-        status = open_in(folder, name, path, out, err);
+        status = fetch(folder, name, path, out, err);
     for (size_t i = 0; !folder && status == MIG_E_NOTFOUND; i++) {
         if (default_folder(i, installed, err) != MIG_OK)
             break;
-        status = open_in(installed, name, path, out, err);
+        status = fetch(installed, name, path, out, err);
     }
     return status == MIG_E_NOTFOUND ? not_found(scheme, folder, err) : status;
 }

@@ -308,4 +308,112 @@ Test(driver, what_is_no_driver_is_refused)
     place(folder, "rpath", "libmigdrv_rpath.so");
     cr_assert_eq(driver_open("rpath:x", folder, &driver, &err), MIG_E_REFUSED);
     cr_assert(strstr(err.message, "RPATH"), "%s", err.message);
+    place(folder, "exec_stack", "libmigdrv_stack.so");
+    cr_assert_eq(driver_open("stack:x", folder, &driver, &err), MIG_E_REFUSED);
+    cr_assert(strstr(err.message, "executable stack"), "%s", err.message);
+}
+
+/* Opens the driver of `folder` that serves "fixture:"; it must be refused. */
+static void driver_refused(const char *folder, const char *because)
+{
+    struct driver *driver = NULL;
+
+    cr_assert_eq(driver_open("fixture:x", folder, &driver, &err), MIG_E_REFUSED, "%s", because);
+    cr_assert(strstr(err.message, because), "%s", err.message);
+    cr_assert(strstr(err.message, folder), "%s", err.message);
+    cr_assert_null(driver);
+}
+
+static void driver_fixture_refused(const char *fixture, const char *because)
+{
+    const char *folder = test_folder();
+
+    place(folder, fixture, "libmigdrv_fixture.so");
+    driver_refused(folder, because);
+}
+
+Test(driver, one_of_another_abi_is_refused_with_both)
+{
+    const char *speaks =
+        test_format("this host speaks %d.%d", MIG_DRIVER_ABI_MAJOR, MIG_DRIVER_ABI_MINOR);
+
+    driver_fixture_refused("driver_abi_major",
+                           test_format("driver ABI %d.%d; %s", MIG_DRIVER_ABI_MAJOR + 1,
+                                       MIG_DRIVER_ABI_MINOR, speaks));
+    driver_fixture_refused("driver_abi_minor",
+                           test_format("driver ABI %d.999; %s", MIG_DRIVER_ABI_MAJOR, speaks));
+}
+
+Test(driver, a_table_that_is_too_short_is_refused)
+{
+    driver_fixture_refused("driver_short",
+                           test_format("has a table of %zu bytes, and its ABI %d.%d has %zu",
+                                       offsetof(struct mig_driver, alone), MIG_DRIVER_ABI_MAJOR,
+                                       MIG_DRIVER_ABI_MINOR, sizeof(struct mig_driver)));
+}
+
+Test(driver, it_must_serve_the_scheme_that_its_file_is_named_after)
+{
+    driver_fixture_refused("driver_scheme", "does not serve \"fixture:\"");
+}
+
+/* A copy of the driver for SQLite, by another name. */
+static char *place_driver(const char *folder)
+{
+    char *copy =
+        test_copy(MIGHOST_BUILD "/lib/mighost/libmigdrv_sqlite.so", folder, "libmigdrv_fixture.so");
+
+    cr_assert_eq(chmod(copy, 0755), 0);
+    return copy;
+}
+
+Test(driver, file_and_folder_must_be_writable_by_nobody_else)
+{
+    const char *folder = test_folder();
+    const char *path = place_driver(folder);
+
+    driver_refused(folder, "does not serve"); /* so it was loaded */
+    cr_assert_eq(chmod(path, 0775), 0);
+    driver_refused(folder, "libmigdrv_fixture.so has mode 0775");
+    cr_assert_eq(chmod(path, 0757), 0);
+    driver_refused(folder, "libmigdrv_fixture.so has mode 0757");
+    cr_assert_eq(chmod(path, 0755), 0);
+    cr_assert_eq(chmod(folder, 0777), 0);
+    driver_refused(folder, test_format("%s has mode 0777", folder));
+}
+
+Test(driver, one_of_another_user_is_refused)
+{
+    const char *folder = test_folder();
+    const char *path = place_driver(folder);
+
+    if (geteuid() != 0)
+        cr_skip_test("only root can give files away");
+    cr_assert_eq(chown(path, 1, 1), 0);
+    driver_refused(folder, "belongs to user 1");
+}
+
+Test(driver, a_link_out_of_the_folder_is_refused)
+{
+    const char *folder = test_folder();
+    const char *path = place_driver(test_folder());
+
+    cr_assert_eq(symlink(path, test_format("%s/libmigdrv_fixture.so", folder)), 0);
+    driver_refused(folder, "leads out of");
+}
+
+Test(driver, what_was_checked_is_what_runs)
+{
+    const char *folder = test_folder();
+    const char *path =
+        test_copy(MIGHOST_BUILD "/lib/mighost/libmigdrv_sqlite.so", folder, "libmigdrv_sqlite.so");
+    const struct mig_driver_config config = {
+        .size = sizeof config, .url = "sqlite::memory:", .flags = MIG_OPEN_CREATE};
+    AUTO(driver) struct driver *driver = NULL;
+    struct mig_conn *conn = NULL;
+
+    cr_assert_eq(driver_open("sqlite:x", folder, &driver, &err), MIG_OK, "%s", err.message);
+    cr_assert_eq(truncate(path, 0), 0);
+    cr_assert_eq(driver->api->open(&config, &conn, &err), MIG_OK, "%s", err.message);
+    driver->api->close(conn);
 }
