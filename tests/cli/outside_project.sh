@@ -5,7 +5,8 @@
 # (it has to be relocatable), builds a C module with find_package(mighost) and
 # mig_add_migration(), and runs it with the installed host; tests it with the
 # test kit. Then a program that embeds the host, as a shared library and as an
-# archive, found with pkg-config and with CMake.
+# archive, found with pkg-config and with CMake; a driver; and the example
+# history, which is a project of its own as well.
 
 set -euo pipefail
 
@@ -35,6 +36,7 @@ mig_add_migration(20240301120000_create_notes C create_notes.c
 mig_add_migration(20240301130000_index_notes SQL
     20240301130000_index_notes.up.sql 20240301130000_index_notes.down.sql
     BUNDLE ${CMAKE_BINARY_DIR}/migrations)
+mig_add_driver(ledger SOURCES driver.c OUTPUT ${CMAKE_BINARY_DIR}/drivers)
 add_executable(test_notes test_notes.c)
 target_compile_definitions(test_notes PRIVATE BUNDLE="${CMAKE_BINARY_DIR}/migrations")
 target_link_libraries(test_notes PRIVATE mighost::testkit)
@@ -69,6 +71,28 @@ static mig_status down(struct mig_db *db)
 }
 
 MIG_MODULE(.id = "20240301120000", .description = "create notes", .up = up, .down = down);
+TEXT
+cat >project/driver.c <<'TEXT'
+#include <mig/driver.h>
+
+static const char *const schemes[] = {"ledger", NULL};
+
+static mig_status ledger_open(const struct mig_driver_config *config, struct mig_conn **out,
+                              struct mig_err *err)
+{
+    (void)out;
+    return mig_err_set(err, MIG_E_UNREACHABLE, "the ledger of %s is closed today",
+                       config->url + sizeof "ledger:" - 1);
+}
+
+const struct mig_driver mig_driver = {
+    .size = sizeof(struct mig_driver),
+    .abi_major = MIG_DRIVER_ABI_MAJOR,
+    .abi_minor = MIG_DRIVER_ABI_MINOR,
+    .name = "ledger",
+    .schemes = schemes,
+    .open = ledger_open,
+};
 TEXT
 cat >project/embed.c <<'TEXT'
 #include <mighost.h>
@@ -180,3 +204,33 @@ for program in build/embed_static ./embed_pkg_config; do
     [[ $(ldd "$program") != *libmighost* ]] || fail "$program is linked with libmighost.so"
     [[ $("$program") == 20240301130000 ]] || fail "$program says: $("$program")"
 done
+
+# ---- a driver ------------------------------------------------------------------
+
+# opens URL: the exit code of status there, with this project's driver; what it says is in said.
+opens()
+{
+    local code=0
+
+    DATABASE_URL=$1 "$host" --drivers build/drivers status >said 2>&1 || code=$?
+    echo "$code"
+}
+
+[[ $(opens ledger:Alice) == 3 && $(<said) == *'the ledger of Alice is closed today'* ]] ||
+    fail "the driver was not asked: $(<said)"
+[[ $(opens journal:Alice) == 2 && $(<said) == *'the drivers here are: ledger'* ]] ||
+    fail "the driver is not listed: $(<said)"
+
+# ---- the example history ---------------------------------------------------------
+
+cp -r "$MIGHOST_SOURCE/migrations-src" history
+rm -rf history/build
+cmake -S history -B history/build -DCMAKE_PREFIX_PATH="$scratch/prefix" >configure.log 2>&1 ||
+    fail "$(<configure.log)"
+cmake --build history/build >build.log 2>&1 || fail "$(<build.log)"
+(umask 077 && openssl rand -hex 32 >totp.key)
+export DATABASE_URL=sqlite:$scratch/history.db MIGHOST_BUNDLE=$scratch/history/build/migrations
+"$host" up --set-file totp_key=totp.key --set phone_country=DE >said 2>&1 || fail "$(<said)"
+wanted=$(ls "$MIGHOST_SOURCE"/migrations-src | sed -nE 's/^([0-9]{14})_.*/\1/p' | sort -u | xargs)
+[[ $("$host" applied --json | jq -r '[.applied_migrations[].id] | join(" ")') == "$wanted" ]] ||
+    fail "of the example history was applied: $("$host" applied)"
