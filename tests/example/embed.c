@@ -5,8 +5,11 @@
  * applies what is pending and goes back by itself when that fails, or steps
  * back one migration at a time. Built against mighost.h and the library alone.
  *
- *     embed safe-up   DATABASE BUNDLE DRIVERS   all or nothing of this start
- *     embed step-back DATABASE BUNDLE DRIVERS   one migration back
+ *     embed safe-up   DATABASE BUNDLE DRIVERS        all or nothing of this start
+ *     embed up-to     DATABASE BUNDLE DRIVERS ID     up to that migration, it included
+ *     embed step-back DATABASE BUNDLE DRIVERS        one migration back
+ *     embed list      DATABASE BUNDLE DRIVERS        what is applied and what is not
+ *     embed new       DATABASE BUNDLE DRIVERS NAME   the files of a new migration
  */
 #include <mighost.h>
 #include <stdio.h>
@@ -53,12 +56,14 @@ static void say(const struct mighost_event *event, void *user)
 }
 
 /* Applies everything, or leaves the version that was there at the start. */
-static mig_status safe_up(struct mighost *host, struct mig_err *err)
+static mig_status safe_up(struct mighost *host, const char *unused, struct mig_err *err)
 {
     char before[MIG_ID_SIZE];
     struct mig_err failure;
     mig_status status;
 
+    (void)unused;
+    MIG_TRY(mighost_init(host, err));
     MIG_TRY(mighost_current(host, before, err));
     status = mighost_up(host, NULL, NULL, &failure);
     if (status == MIG_OK)
@@ -75,33 +80,85 @@ static mig_status safe_up(struct mighost *host, struct mig_err *err)
 }
 
 /* From the current version to the one before it. */
-static mig_status step_back(struct mighost *host, struct mig_err *err)
+static mig_status step_back(struct mighost *host, const char *unused, struct mig_err *err)
 {
     char current[MIG_ID_SIZE];
     char previous[MIG_ID_SIZE];
 
+    (void)unused;
+    MIG_TRY(mighost_init(host, err));
     MIG_TRY(mighost_current(host, current, err));
     MIG_TRY(mighost_previous(host, current, previous, err));
     printf("from %s to %s\n", current, *previous ? previous : "the empty database");
     return mighost_down_to(host, previous, err);
 }
 
-static mig_status work(struct mighost *host, const char *what, struct mig_err *err)
+static mig_status up_to(struct mighost *host, const char *id, struct mig_err *err)
 {
-    MIG_TRY(mighost_register(host, &settings_module, err));
+    return mighost_up_to(host, id, err);
+}
+
+static void print_list(const char *what, const struct mighost_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        printf("%s %s %s\n", what, list->items[i].id, list->items[i].description);
+}
+
+static mig_status list(struct mighost *host, const char *unused, struct mig_err *err)
+{
+    struct mighost_list *found;
+
+    (void)unused;
     MIG_TRY(mighost_init(host, err));
-    return strcmp(what, "safe-up") == 0 ? safe_up(host, err) : step_back(host, err);
+    MIG_TRY(mighost_applied(host, &found, err));
+    print_list("applied", found);
+    mighost_list_free(found);
+    MIG_TRY(mighost_pending(host, &found, err));
+    print_list("pending", found);
+    mighost_list_free(found);
+    return MIG_OK;
+}
+
+/* A skeleton, with an id behind all that the bundle has. */
+static mig_status create(struct mighost *host, const char *name, struct mig_err *err)
+{
+    char path[4096];
+
+    MIG_TRY(mighost_create(host, NULL, name, NULL, NULL, path, sizeof path, err));
+    printf("wrote %s\n", path);
+    return MIG_OK;
+}
+
+static const struct command {
+    const char *name;
+    int arguments; /* behind DRIVERS */
+    mig_status (*run)(struct mighost *host, const char *argument, struct mig_err *err);
+} COMMANDS[] = {
+    {"safe-up", 0, safe_up}, {"up-to", 1, up_to}, {"step-back", 0, step_back},
+    {"list", 0, list},       {"new", 1, create},
+};
+
+static const struct command *find_command(int argc, char **argv)
+{
+    for (size_t i = 0; i < sizeof COMMANDS / sizeof *COMMANDS; i++) {
+        if (argc == 5 + COMMANDS[i].arguments && strcmp(argv[1], COMMANDS[i].name) == 0)
+            return &COMMANDS[i];
+    }
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
+    const struct command *command = find_command(argc, argv);
     struct mighost_config config = {.size = sizeof config, .listener = say};
     struct mighost *host = NULL;
     struct mig_err err = {0};
     mig_status status;
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: embed safe-up|step-back DATABASE BUNDLE DRIVERS\n");
+    if (!command) {
+        fprintf(stderr, "usage: embed safe-up|step-back|list DATABASE BUNDLE DRIVERS\n"
+                        "       embed up-to DATABASE BUNDLE DRIVERS ID\n"
+                        "       embed new DATABASE BUNDLE DRIVERS NAME\n");
         return 2;
     }
     config.database = argv[2];
@@ -109,7 +166,9 @@ int main(int argc, char **argv)
     config.driver_dir = argv[4];
     status = mighost_open(&config, &host, &err);
     if (status == MIG_OK)
-        status = work(host, argv[1], &err);
+        status = mighost_register(host, &settings_module, &err);
+    if (status == MIG_OK)
+        status = command->run(host, argv[5], &err);
     mighost_close(host);
     if (status < 0)
         fprintf(stderr, "%s\n", err.message);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs the example of embedding: embed.sh PROGRAM DRIVERS. A good bundle goes up
-# and back step by step; a bad one leaves the version that was there before.
+# and back step by step; a bad one leaves the version that was there before; and
+# it tells what is applied, applies a part, and writes a new migration.
 set -euo pipefail
 
 program=$1
@@ -52,6 +53,24 @@ applied 20240102000000 a"
     "$program" step-back "$url" "$bundle" "$drivers" >/dev/null
     expect "step 3" "$("$program" step-back "$url" "$bundle" "$drivers" | head -n 1)" \
         "from 20240101000000 to the empty database"
+
+    "$program" up-to "$url" "$bundle" "$drivers" 20240102000000 >"$folder/out"
+    expect "a part" "$(<"$folder/out")" \
+        "applied 20240101000000 settings of the program
+applied 20240102000000 a"
+    "$program" list "$url" "$bundle" "$drivers" >"$folder/out"
+    expect "the list" "$(<"$folder/out")" \
+        "applied 20240101000000 settings of the program
+applied 20240102000000 a
+pending 20240103000000 b"
+    code=0
+    "$program" up-to "$url" "$bundle" "$drivers" 20240109000000 2>"$folder/err" || code=$?
+    expect "exit code where there is no such migration" "$code" 2
+    grep -q 20240109000000 "$folder/err" || fail "the id is not named: $(<"$folder/err")"
+
+    "$program" new "$url" "$bundle" "$drivers" 'add c' >"$folder/out"
+    grep -qE "^wrote $bundle/[0-9]{14}_add_c.up.sql\$" "$folder/out" || fail "$(<"$folder/out")"
+    [[ -f $(sed 's/^wrote //' "$folder/out") ]] || fail "the new file is not there"
 }
 
 try_all "sqlite:$folder/app.db" "sqlite3 $folder/app.db" sqlite
