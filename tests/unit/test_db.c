@@ -378,6 +378,24 @@ Test(db, sha256_is_the_standards)
     cr_assert_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+Test(db, sha256_takes_bytes_and_each_call_begins_anew)
+{
+    unsigned char first[MIG_SHA256_BYTES], second[MIG_SHA256_BYTES];
+    char hex[MIG_SHA256_HEX];
+
+    mig_sha256(db(), "a\0b", 3, first);
+    mig_hex(first, sizeof first, hex);
+    cr_assert_str_eq(hex, "59b271ae1bbcb1d31d41929817f4b16fb439eb4f31520b5ad1d5ce98920a7138");
+    mig_sha256(db(), "", 0, second);
+    mig_hex(second, sizeof second, hex);
+    cr_assert_str_eq(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    mig_sha256(db(), NULL, 0, second);
+    mig_hex(second, sizeof second, hex);
+    cr_assert_str_eq(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    mig_sha256(db(), "a\0b", 3, second);
+    cr_assert_arr_eq(first, second, sizeof first);
+}
+
 Test(db, text_of_the_module_is_cut_and_made_utf8)
 {
     static char text[1 << 20];
