@@ -390,12 +390,15 @@ indexes_of_postgres()
 
 # --- size ------------------------------------------------------------------------
 
-# peak ARGUMENT...: runs the host and sets `peak` to its memory in kB.
+# peak ARGUMENT...: runs the host and sets `peak` to its memory in kB. A sanitizer
+# would keep what was freed for a while: here it gives it back, as malloc() does.
 peak()
 {
     local pid line
+    local keep_nothing=quarantine_size_mb=0:thread_local_quarantine_size_kb=0
 
-    "$MIGHOST_BIN" -d "$url" "$@" >"$folder/.out" 2>"$folder/.err" </dev/null &
+    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}$keep_nothing "$MIGHOST_BIN" -d "$url" "$@" \
+        >"$folder/.out" 2>"$folder/.err" </dev/null &
     pid=$!
     peak=0
     while line=$(grep VmHWM "/proc/$pid/status" 2>/dev/null) && [[ -n $line ]]; do
@@ -412,10 +415,8 @@ peak()
 # within_memory WHAT KILOBYTES
 within_memory()
 {
-    # A sanitizer keeps what was freed.
-    if ! grep -q '^MIGHOST_SANITIZE:BOOL=ON' "$MIGHOST_BUILD/CMakeCache.txt"; then
-        ((peak <= $2)) || fail "$engine: $1 took $peak kB"
-    fi
+    ((peak > 0)) || fail "$engine: $1: its memory was not measured"
+    ((peak <= $2)) || fail "$engine: $1 took $peak kB"
 }
 
 # A file of 50 MB, and a single statement of 10 MB.
@@ -424,7 +425,7 @@ sizes()
     clean
     {
         echo "CREATE TABLE t (a INTEGER, b TEXT);"
-        # 5,000 statements of 10 kB
+        # 6,700 statements of 7.5 kB
         head -c 7500 /dev/zero | tr '\0' x |
             awk '{ for (n = 1; n <= 6700; n++) printf "INSERT INTO t VALUES (%d, '"'%s;'"');\n", n, $0 }'
     } >"migrations/$FILE"
