@@ -125,6 +125,74 @@ expect_json '. == {"id": "20240126110000", "recorded": 2}'
 run up --json --to x
 expect_json '.error.exit_code == 2'
 
+# stuck ID: a durable migration that stops behind its first step.
+stuck()
+{
+    migration "$1_stuck" "-- mig: mode = durable
+CREATE TABLE t$1 (x);
+INSERT INTO nowhere VALUES (1);" "DROP TABLE t$1;"
+    run -q up
+    expect "a migration that stops part way ($err)" "$code" 7
+}
+
+# settled HOW STATE: as a program is told, and as the history then has it.
+settled()
+{
+    run resolve 20240126130000 "$1" --json
+    expect "resolve $1 ($err)" "$code" 0
+    expect_json ". == {\"id\": \"20240126130000\", \"state\": \"$2\"}"
+    run show 20240126130000 --json
+    expect_json ".migration.state == \"$2\""
+}
+stuck 20240126130000
+settled --applied applied
+run resolve 20240126130000 --retry --json
+expect "resolve of what is settled" "$code" 5
+expect_json '.error | .exit_code == 5 and (.message | contains("20240126130000"))'
+run run 20240126130000 --down -q
+expect "its way back ($err)" "$code" 0
+run -q up
+expect "the same again ($err)" "$code" 7
+settled --reverted pending
+sqlite3 app.db "DROP TABLE t20240126130000"
+run -q up
+run resolve 20240126130000 --retry --json
+expect_json '. == {"id": "20240126130000", "state": "pending"}'
+sqlite3 app.db "CREATE TABLE nowhere (x)"
+run -q up
+expect "up of what is to be retried ($err)" "$code" 0
+run resolve 20240126130000 --json
+expect "resolve that does not say how" "$code" 2
+expect_json '.error.exit_code == 2'
+
+# Modules that abort as soon as they are loaded, or leave a trace of it: what only
+# looks, or writes to the history alone, never loads them.
+mkdir loads
+cp "$MIGHOST_FIXTURES"/load_abort/*.so "$MIGHOST_FIXTURES"/load_trace/*.so loads/
+export DATABASE_URL=sqlite:loads.db MIGHOST_BUNDLE=loads MIGHOST_TRACE=$folder/trace
+run up
+expect "up of a module that aborts ($err)" "$code" 1
+expect_match "up of a module that aborts" "$err" "*SIGABRT*"
+looks=(status "status --json" current previous pending applied log "log 20240601000026"
+    "show 20240601000026" "show 20240601000028 --json" "plan" "plan --json" init
+    "inspect loads/libmig_20240601000026.so" "inspect loads/libmig_20240601000028.so")
+for state in pending applied; do
+    for look in "${looks[@]}"; do
+        # shellcheck disable=SC2086
+        run $look
+        expect "$look of modules that are $state ($err)" "$code" 0
+    done
+    run baseline 20240601000028
+    [[ $state == applied ]] || expect "baseline of them ($err)" "$code" 0
+done
+run current
+expect "the current one of them" "$out" 20240601000028
+run previous
+expect "the previous one of them" "$out" 20240601000026
+[[ ! -e trace ]] || fail "a command that only looks has loaded a module"
+export DATABASE_URL=sqlite:app.db
+unset MIGHOST_BUNDLE MIGHOST_TRACE
+
 # Columns of a table stand under their heads.
 run -d sqlite:adopted.db status
 expect "the column of the states" \

@@ -23,6 +23,18 @@ expect "up of what new wrote ($err)" "$code" 0
 run -d sqlite:app.db down --all
 expect "and down ($err)" "$code" 0
 
+# --sql says what is the default.
+mkdir texts
+run -m texts new --sql add_tags
+expect "new --sql ($err)" "$code" 0
+expect_match "its path" "$out" "texts/2*_add_tags.up.sql"
+run -m texts new --sql add_more --json
+expect_json '.kind == "sql"'
+expect "the files of new --sql" "$(ls texts | sed -E 's/^[0-9]{14}_//' | paste -sd' ')" \
+    "add_tags.down.sql add_tags.up.sql add_more.down.sql add_more.up.sql"
+run -m texts -d sqlite:texts.db up
+expect "up of it ($err)" "$code" 0
+
 run new --id 20300101000000 later
 expect_match "the id asked for" "$out" "*/20300101000000_later.up.sql"
 run new after_it
