@@ -307,6 +307,7 @@ static void stop(struct worker *worker, enum worker_stop reason, mig_status stat
     worker->report.stop = reason;
     worker->report.stop_status = status;
     worker->kill_at_ms = clock_mono_ms() + GRACE_MS;
+    sigqueue(worker->pid, SIGTERM, (union sigval){.sival_int = status}); /* with the reason */
     kill(-worker->pid, SIGTERM);
 }
 

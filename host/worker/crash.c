@@ -36,7 +36,7 @@ static struct {
     size_t driver_count;
     uintptr_t skip_until; /* the interrupted instruction */
     bool skipping;
-    volatile sig_atomic_t asked;
+    atomic_int asked; /* the status to end with; 0: not yet */
     atomic_int dying; /* the thread that is */
     volatile sig_atomic_t done;
 } watch;
@@ -236,13 +236,22 @@ static void on_fatal(int number, siginfo_t *info, void *context)
     raise(number);
 }
 
+/* The host says with it what it was itself told; others say nothing. */
+static int asked_status(const siginfo_t *info)
+{
+    return info->si_code == SI_QUEUE && info->si_value.sival_int == MIG_E_INTERRUPTED
+               ? MIG_E_INTERRUPTED
+               : MIG_E_TERMINATED;
+}
+
+/* It comes twice, perhaps to two threads: the group is told as well. */
 static void on_term(int number, siginfo_t *info, void *context)
 {
     int saved = errno;
+    int not_yet = 0;
 
-    if (!watch.asked && !watch.done)
+    if (atomic_compare_exchange_strong(&watch.asked, &not_yet, asked_status(info)) && !watch.done)
         tell(WIRE_CAUSE_ASKED, number, info, context);
-    watch.asked = 1;
     errno = saved;
 }
 
@@ -315,7 +324,7 @@ struct spot *crash_spots(size_t *count)
 mig_status crash_asked(void *unused)
 {
     (void)unused;
-    return watch.asked ? MIG_E_TERMINATED : MIG_OK;
+    return watch.asked;
 }
 
 void crash_done(void)

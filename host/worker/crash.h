@@ -22,7 +22,7 @@ void crash_thread(bool begins);
 /* Where transforms say which row they are at; `*count` of them. */
 struct spot *crash_spots(size_t *count);
 
-/* Whether SIGTERM came: the status to end with. */
+/* Whether SIGTERM came: the status to end with, as the host has said with it. */
 mig_status crash_asked(void *unused);
 
 /* From now on exit() tells nothing: the worker itself is on its way out. */
