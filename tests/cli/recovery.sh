@@ -517,9 +517,71 @@ overtaken()
     answer "SELECT count(*) FROM mighost_log WHERE outcome = 'failed'" 0
 }
 
+# durable_module FLAG...: another build of the fixture durable_steps, of the same id.
+durable_module()
+{
+    rm -f migrations/libmig_20240601000008.so
+    cc -shared -fPIC -fvisibility=hidden -Wl,-z,now,-z,relro -I "$MIGHOST_SOURCE/sdk/include" "$@" \
+        "$MIGHOST_SOURCE/tests/fixtures/durable_steps.c" -o migrations/libmig_20240601000008.so ||
+        fail "the module cannot be built"
+    chmod 755 migrations migrations/*.so
+}
+
+# A module that stopped part way goes on as the build that it was.
+changed_module()
+{
+    local checksum
+
+    clean
+    durable_module -O0
+    mig up --set fail_at=4
+    expect_code 7
+    says "asked to fail at step 4" "4 finished steps stand"
+    checksum=$(ask "SELECT checksum FROM mighost_history")
+    cp migrations/*.so kept
+    durable_module -O2
+    cmp -s migrations/*.so kept && fail "both builds are the same"
+    mig up
+    expect_code 5
+    says "applied only in part, and its file has changed since: 20240601000008" \
+        "mighost resolve ID --retry"
+    history_is "20240601000008:partial"
+    answer "SELECT checksum FROM mighost_history" "$checksum"
+    answer "SELECT n FROM durable_steps ORDER BY n" "1 2 3"
+
+    # The one that began may go on.
+    cp kept migrations/libmig_20240601000008.so
+    mig up --set fail_at=7
+    expect_code 7
+    answer "SELECT n FROM durable_steps ORDER BY n" "1 2 3 4 5 6"
+
+    # The other one too, once a person has said so: what is done stays done.
+    durable_module -O2
+    mig up
+    expect_code 5
+    mig resolve 20240601000008 --retry
+    expect_code 0
+    mig up
+    expect_code 0
+    history_is "20240601000008:applied"
+    answer "SELECT n FROM durable_steps ORDER BY n" "1 2 3 4 5 6 7 8 9 10"
+
+    # Killed in place of failed, it is the same.
+    clean
+    durable_module -O0
+    mig up --set die_at=4
+    expect_code 7
+    durable_module -O2
+    mig up
+    expect_code 5
+    says "its file has changed since: 20240601000008"
+    answer "SELECT count(*) FROM durable_steps" 3
+}
+
 for each in $(engines); do
     fresh "$each"
     overtaken
+    changed_module
     durable_up
     durable_down
     without_transaction
