@@ -157,6 +157,20 @@ a_pause_ends_with_a_signal()
     answer "$HASHED" "400|400"
 }
 
+# A person who reads along is told at once.
+a_pause_is_said()
+{
+    people 400 durable
+    "$MIGHOST_BIN" -d "$url" -v up --set pause_us=2000 >/dev/null 2>"$folder.events" </dev/null &
+    process=$!
+    await 'step 1 is done'
+    kill -USR1 "$process"
+    await ' of 400 rows,.* 10 a batch, paused$'
+    kill -USR2 "$process"
+    ended 0
+    answer "$HASHED" "400|400"
+}
+
 # Whoever wants it to stop need not wait for the end of a pause.
 a_pause_can_be_given_up()
 {
@@ -194,6 +208,54 @@ throttle_and_lag_are_taken()
     expect_code 0
     says '"pace":"throttled"'
     answer "$HASHED" "50|50"
+}
+
+readonly SHARE=25   # percent of the time
+readonly TAKES_MS=4 # each of PACED rows
+readonly PACED=100
+
+# At a quarter, three times as long as it works it rests. Of that no less than
+# half is asked for; how slow the machine is besides does not matter.
+throttle_keeps_to_its_share()
+{
+    local work_ms=$((PACED * TAKES_MS)) rest_ms most
+
+    rest_ms=$((work_ms * (100 - SHARE) / SHARE))
+    most=$((PACED * 1000 / (work_ms + rest_ms / 2)))
+    people $PACED durable
+    mig up --events --throttle $SHARE% --set pause_us=$((TAKES_MS * 1000))
+    expect_code 0
+    jq -se "map(select(.event == \"done\"))[0].duration_ms >= $work_ms + $rest_ms / 2" \
+        <<<"$err" >/dev/null || fail "$engine: it hardly rested: $(tail -n 3 <<<"$err")"
+    jq -se "map(select(.event == \"progress\"))[-1] | .rate > 0 and .rate <= $most" \
+        <<<"$err" >/dev/null || fail "$engine: the rate is above $most: $(tail -n 3 <<<"$err")"
+}
+
+# What listeners are told, and what a log and a terminal show of it.
+progress_is_told()
+{
+    local figures='[0-9]+ of 100 rows, [0-9]+%, [0-9]+/s, [0-9.]+ m?s to go, 10 a batch'
+    local line settings=(--throttle $SHARE% --set pause_us=8000)
+
+    people $PACED durable
+    mig up --events "${settings[@]}"
+    jq -se 'map(select(.event == "progress" and .done < .total)) | length > 0 and
+        any(.rate > 0 and .eta_ms > 0 and .batch == 10 and .rejected == 0)' \
+        <<<"$err" >/dev/null || fail "$engine: no rate, no time to go: $err"
+    jq -se 'map(select(.event == "progress"))[-1] | .done == 100 and .eta_ms == 0' \
+        <<<"$err" >/dev/null || fail "$engine: the end is not told: $err"
+
+    people $PACED durable
+    mig up "${settings[@]}"
+    grep -qE "^  20240601000020: $figures, throttled$" <<<"$err" ||
+        fail "$engine: no such line in: $err"
+
+    command -v script >/dev/null || return 0
+    people $PACED durable
+    printf -v line '%q ' "$MIGHOST_BIN" -d "$url" up "${settings[@]}"
+    out=$(TERM=xterm script -qec "stty cols 160; $line" /dev/null </dev/null)
+    grep -qE "\[#*\.+\] $figures, throttled  .*transform rows" <<<"$out" ||
+        fail "$engine: no such bar in: $out"
 }
 
 # counted: counts the writes to each row of people in `writes`.
@@ -301,7 +363,10 @@ for engine in $(engines); do
     a_pause_ends_with_a_signal
     a_pause_can_be_given_up
     a_pause_in_a_transaction_is_warned_about
+    a_pause_is_said
     throttle_and_lag_are_taken
+    throttle_keeps_to_its_share
+    progress_is_told
     workers_share_the_rows
     workers_go_on_where_others_stopped
     workers_stop_and_pause_together
