@@ -79,5 +79,9 @@ for engine in $(engines); do
     fresh "$engine"
     settings=(--set batch=20)
     take_over
+    [[ $engine == postgres ]] && continue
+    journal=DELETE
+    take_over
+    journal=WAL
 done
 echo "ok"
