@@ -44,8 +44,8 @@ void show_outcome(struct cli *cli, enum mighost_direction direction, const char 
                   const struct mighost_result *result);
 void show_items(struct cli *cli, const struct mighost_list *list);
 void show_attempts(struct page *page, const struct mighost_attempts *attempts);
-/* "changed, out of order"; "" where nothing is odd. Returns `out`. */
-#define NOTES_SIZE 96
+/* "changed, out of order, waits for ..."; "" where nothing is odd. Returns `out`. */
+#define NOTES_SIZE 288 /* with the text of a gate */
 const char *item_notes(char out[NOTES_SIZE], const struct mighost_item *item);
 
 AUTO_POINTER(list, struct mighost_list, mighost_list_free)

@@ -27,15 +27,27 @@ static mig_status check_direction(const struct cli *cli, enum mighost_direction 
     return MIG_OK;
 }
 
+/* What is in the way of the last one, which is then no step; or NULL. */
+static const struct mighost_item *waiting_of(const struct mighost_list *list)
+{
+    const struct mighost_item *last = list->count ? &list->items[list->count - 1] : NULL;
+
+    return last && *last->gate ? last : NULL;
+}
+
 static void show_json(struct cli *cli, enum mighost_direction direction,
                       const struct mighost_list *list)
 {
+    const struct mighost_item *waiting = waiting_of(list);
+    struct mighost_list steps = {.count = list->count - (waiting != NULL), .items = list->items};
     struct json json;
 
     json_init(&json, &cli->out);
     json_object(&json);
     json_member_string(&json, "direction", direction_name(direction));
-    json_items(&json, "steps", list);
+    json_items(&json, "steps", &steps);
+    json_key(&json, "waiting");
+    waiting ? json_item(&json, waiting) : json_null(&json);
     json_object_end(&json);
     buf_putc(&cli->out, '\n');
 }
@@ -45,6 +57,7 @@ static void show_steps(struct cli *cli, enum mighost_direction direction,
 {
     static const char *const names[] = {"STEP", "DO", "ID", "KIND", "MODE", "DESCRIPTION", NULL};
     AUTO(table) struct table table = {.columns = 6};
+    const struct mighost_item *waiting = waiting_of(list);
     struct page page = cli_page(cli);
     char number[TEXT_SHORT];
 
@@ -57,13 +70,18 @@ static void show_steps(struct cli *cli, enum mighost_direction direction,
         const struct mighost_item *item = &list->items[i];
 
         table_cell(&table, COLOR_NONE, text_count(number, (int64_t)i + 1));
-        table_cell(&table, COLOR_DIM, direction_name(direction));
+        table_cell(&table, COLOR_DIM, item == waiting ? "wait" : direction_name(direction));
         table_cell(&table, COLOR_BOLD, item->id);
         table_cell(&table, COLOR_NONE, mighost_kind_name(item->kind));
         table_cell(&table, COLOR_NONE, mighost_mode_name(item->mode));
         table_cell(&table, COLOR_NONE, item->description);
     }
     table_render(&table, &page);
+    if (!waiting)
+        return;
+    buf_printf(page.out, "\n%s waits at its gate \"", waiting->id);
+    render_text(&page, COLOR_YELLOW, waiting->gate);
+    buf_printf(page.out, "\": --open-gate %s opens it.\n", waiting->id);
 }
 
 mig_status cmd_plan(struct cli *cli, struct mig_err *err)

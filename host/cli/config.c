@@ -66,8 +66,9 @@ mig_status cli_options(struct cli *cli, struct mighost_options *out, struct mig_
 {
     struct settings *settings = &cli->settings;
     const char *const *accepted = setting_list(settings, OPT_ACCEPT_CHANGED);
+    const char *const *gates = setting_list(settings, OPT_OPEN_GATE);
 
-    if (!accepted)
+    if (!accepted || !gates)
         return err_nomem(err);
     for (size_t i = 0; accepted[i]; i++)
         if (!text_is_id(accepted[i]))
@@ -83,6 +84,7 @@ mig_status cli_options(struct cli *cli, struct mighost_options *out, struct mig_
         .skip_irreversible = setting_on(settings, OPT_SKIP_IRREVERSIBLE),
         .rollback_on_failure = setting_on(settings, OPT_ROLLBACK),
         .accept_changed = accepted,
+        .open_gates = gates,
     };
     return MIG_OK;
 }

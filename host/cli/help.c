@@ -21,7 +21,7 @@ const struct exit_code exit_codes[] = {
      "bundle and history disagree, or a file of the bundle is wrong; found before anything runs"},
     {6, "refused: signature, load policy, ABI, or no session; found before anything runs"},
     {7, "stopped part way; the message says which step, and what to do"},
-    {8, "waiting at a gate"},
+    {8, "waiting at a gate; everything before it is applied"},
     {9, "verification failed"},
     {10, "something is pending (`status --exit-code`)"},
     {11, "outcome unknown: the connection was lost during COMMIT; the next run settles it"},

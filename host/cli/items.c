@@ -24,6 +24,8 @@ const char *item_notes(char out[NOTES_SIZE], const struct mighost_item *item)
         if (item->flags & notes[i].flag)
             len += (size_t)snprintf(out + len, NOTES_SIZE - len, "%s%s", len ? ", " : "",
                                     notes[i].text);
+    if (*item->gate)
+        snprintf(out + len, NOTES_SIZE - len, "%swaits for \"%s\"", len ? ", " : "", item->gate);
     return out;
 }
 

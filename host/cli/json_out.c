@@ -60,6 +60,7 @@ void json_item(struct json *json, const struct mighost_item *item)
     json_member_string(json, "mode", mighost_mode_name(item->mode));
     json_member_text(json, "file", item->file);
     json_member_text(json, "checksum", item->checksum);
+    json_member_text(json, "gate", item->gate);
     for (size_t i = 0; i < sizeof flag_names / sizeof flag_names[0]; i++)
         json_member_bool(json, flag_names[i].name, item->flags & flag_names[i].flag);
     item_record(json, item);

@@ -421,6 +421,11 @@ static mig_status glance(struct store *store, struct sql_source source, struct m
     memcpy(migration->checksum, facts.checksum, sizeof facts.checksum);
     if (facts.settings.has_mode)
         migration->mode = facts.settings.mode;
+    if (facts.settings.gate[0]) {
+        migration->gate = arena_strdup(&store->arena, facts.settings.gate);
+        if (!migration->gate)
+            return err_nomem(err);
+    }
     if (facts.statements == 0)
         return warn(store, err, "%s holds no statement: applying it does nothing", source.name);
     return MIG_OK;

@@ -238,26 +238,37 @@ static mig_status need_database(const struct mighost *host, struct mig_err *err)
                    "mighost.ini; for example -d sqlite:app.db");
 }
 
-static mig_status request_of(enum mighost_direction direction,
-                             const struct mighost_options *options, struct plan_request *out,
-                             struct mig_err *err)
+/* Those of a program that was built with a shorter struct end earlier. */
+static struct mighost_options options_of(const struct mighost_options *given)
 {
-    struct plan_request request = {.direction = direction};
+    struct mighost_options options = {.size = sizeof options};
 
-    if (options) {
-        request.allow_out_of_order = options->allow_out_of_order;
-        request.skip_irreversible = options->skip_irreversible;
-        request.accept_changed = options->accept_changed;
-        request.count = options->count;
-        if (options->to)
-            request.select = PLAN_TO;
-        else if (options->count > 0)
-            request.select = PLAN_COUNT;
-        else if (options->all)
-            request.select = PLAN_ALL;
-        if (options->to && *options->to)
-            MIG_TRY(id_parse(options->to, &request.id, err));
-    }
+    if (given)
+        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
+    return options;
+}
+
+static mig_status request_of(enum mighost_direction direction, const struct mighost_options *given,
+                             struct plan_request *out, struct mig_err *err)
+{
+    struct mighost_options options = options_of(given);
+    struct plan_request request = {
+        .direction = direction,
+        .allow_out_of_order = options.allow_out_of_order,
+        .skip_irreversible = options.skip_irreversible,
+        .accept_changed = options.accept_changed,
+        .open_gates = options.open_gates,
+        .count = options.count,
+    };
+
+    if (options.to)
+        request.select = PLAN_TO;
+    else if (options.count > 0)
+        request.select = PLAN_COUNT;
+    else if (options.all)
+        request.select = PLAN_ALL;
+    if (options.to && *options.to)
+        MIG_TRY(id_parse(options.to, &request.id, err));
     *out = request;
     return MIG_OK;
 }
@@ -646,14 +657,15 @@ static mig_status check_redo(struct mighost *host, uint64_t id, struct mig_err *
 mig_status mighost_redo(struct mighost *host, const struct mighost_options *options,
                         struct mighost_result *result, struct mig_err *err)
 {
-    struct mighost_options up = {.size = sizeof up};
+    struct mighost_options up = options_of(options);
+    char text[MIG_ID_SIZE];
     uint64_t id = 0;
 
-    if (options)
-        up = *options;
-    up.allow_out_of_order = true; /* it was in its place before */
     MIG_TRY(need_database(host, err));
     MIG_TRY(newest_applied(host, &id, err));
+    snprintf(text, sizeof text, "%llu", (unsigned long long)id);
+    up.allow_out_of_order = true; /* it was in its place before, and behind its gate */
+    up.open_gates = (const char *const[]){text, NULL};
     MIG_TRY(check_redo(host, id, err));
     MIG_TRY(run_one(host, id, MIGHOST_DOWN, options, result, err));
     return run_one(host, id, MIGHOST_UP, &up, result, err);

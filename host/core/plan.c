@@ -117,6 +117,28 @@ static bool down_by_file(const struct pair *pair)
     return pair->migration && pair->migration->has_down && !(pair->changed && has_carrier(pair));
 }
 
+static bool opens(const char *text, const struct migration *migration)
+{
+    struct mig_err ignored;
+    uint64_t id;
+
+    return strcmp(text, migration->gate) == 0 ||
+           (id_parse(text, &id, &ignored) == MIG_OK && id == migration->id);
+}
+
+/* Held by its gate. One that has begun is behind it. */
+static bool is_waiting(const struct planner *planner, const struct pair *pair)
+{
+    const char *const *texts = planner->request->open_gates;
+
+    if (planner->request->direction == MIGHOST_DOWN || !is_pending(pair) || !pair->migration->gate)
+        return false;
+    for (; texts && *texts; texts++)
+        if (opens(*texts, pair->migration))
+            return false;
+    return true;
+}
+
 /* ---- rules ------------------------------------------------------------ */
 
 static bool committed_behind_us(const struct planner *planner, const struct pair *pair)
@@ -524,18 +546,22 @@ static mig_status make_steps(struct planner *planner, struct mig_err *err)
     struct store *store = planner->store;
 
     for (size_t i = 0; i < planner->order.len; i++) {
-        struct plan_step *step = steps_add(&store->steps);
+        const struct pair *pair = planner->order.data[i];
+        struct plan_step *step;
 
+        if (is_waiting(planner, pair)) {
+            store->plan.waiting = pair->migration;
+            break;
+        }
+        step = steps_add(&store->steps);
         if (!step)
             return err_nomem(err);
-        *step = step_of(planner, planner->order.data[i]);
+        *step = step_of(planner, pair);
     }
-    store->plan = (struct plan){
-        .count = store->steps.len,
-        .steps = store->steps.data,
-        .accepted_count = store->accepted.len,
-        .accepted = store->accepted.data,
-    };
+    store->plan.count = store->steps.len;
+    store->plan.steps = store->steps.data;
+    store->plan.accepted_count = store->accepted.len;
+    store->plan.accepted = store->accepted.data;
     return MIG_OK;
 }
 

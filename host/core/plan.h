@@ -30,6 +30,7 @@ struct plan_request {
     bool allow_out_of_order;
     bool skip_irreversible;
     const char *const *accept_changed; /* NULL at the end; may be NULL */
+    const char *const *open_gates;     /* ids, or texts of gates; likewise */
 };
 
 struct plan_step {
@@ -43,6 +44,7 @@ struct plan_step {
 struct plan {
     size_t count;
     const struct plan_step *steps;
+    const struct migration *waiting; /* would be next, but its gate is not open; NULL: none */
     size_t accepted_count;
     const struct applied *const *accepted; /* whose new checksum is to be recorded */
 };

@@ -294,6 +294,16 @@ static mig_status record_accepted(struct run *run, const struct plan *plan, stru
     return driver->commit(run->session.conn, err);
 }
 
+static mig_status wait_at_gate(const struct migration *waiting, struct mig_err *err)
+{
+    if (!waiting)
+        return MIG_OK;
+    return err_set(err, MIG_E_GATE,
+                   "migration %s waits at its gate \"%s\": all before it is applied, nothing of it "
+                   "was run; once that is so, give the same command --open-gate %s",
+                   waiting->id_text, waiting->gate, waiting->id_text);
+}
+
 static mig_status run_plan(struct run *run, const struct plan *plan, struct mig_err *err)
 {
     run->count = plan->count;
@@ -304,7 +314,7 @@ static mig_status run_plan(struct run *run, const struct plan *plan, struct mig_
     run_emit(run, (struct mighost_event){.kind = MIGHOST_EVENT_RUN});
     for (size_t i = 0; i < plan->count; i++)
         MIG_TRY(run_step(run, &plan->steps[i], i + 1, err));
-    return MIG_OK;
+    return wait_at_gate(plan->waiting, err);
 }
 
 static void note_current(struct run *run, const struct applied_list *history)
@@ -401,7 +411,7 @@ static mig_status execute(struct run *run, const struct plan_request *request,
 {
     mig_status status = plan_and_run(run, request, err);
 
-    if (status < 0 && rollback_on_failure && run->result.done > 0)
+    if (status < 0 && status != MIG_E_GATE && rollback_on_failure && run->result.done > 0)
         status = undo(run, err);
     run->result.duration_ms = clock_mono_ms() - run->began_ms;
     find_current(run);

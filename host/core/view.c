@@ -138,11 +138,13 @@ static void add_item(struct list_store *store, const struct migration *migration
         store->failed = true;
         return;
     }
-    item->run_id = item->host_version = item->who = item->signer = "";
+    item->run_id = item->host_version = item->who = item->signer = item->gate = "";
     if (migration)
         fill_from_bundle(store, migration, item);
     if (applied)
         fill_from_history(store, applied, !migration, item);
+    else if (migration->gate)
+        item->gate = keep(store, migration->gate);
     item->checksum = checksum_of(store, migration, applied);
     item->flags = plan_flags(migration, applied, newest);
 }
@@ -234,6 +236,10 @@ mig_status view_plan(const struct plan *plan, const struct applied_list *history
         return err_nomem(err);
     for (size_t i = 0; i < plan->count; i++)
         add_item(store, plan->steps[i].migration, plan->steps[i].applied, newest_id(history));
+    for (size_t i = 0; i < store->items.len; i++)
+        store->items.data[i].gate = ""; /* open, or passed long ago */
+    if (plan->waiting)
+        add_item(store, plan->waiting, NULL, newest_id(history));
     MIG_TRY(list_finish(store, err));
     *out = &TAKE(store)->list;
     return MIG_OK;

@@ -147,6 +147,7 @@ struct mighost_options {
     bool skip_irreversible;
     bool rollback_on_failure;          /* up: undo what this run applied */
     const char *const *accept_changed; /* ids whose changed file is accepted, NULL at the end */
+    const char *const *open_gates;     /* up: gates that are open, by text or by id; likewise */
 };
 
 /* What a run did. */
@@ -179,6 +180,7 @@ struct mighost_item {
     const char *host_version;
     const char *who;    /* user@host that applied it */
     const char *signer; /* fingerprint of the key that had signed it */
+    const char *gate;   /* of a pending one: what up waits for before it; "" */
 };
 
 struct mighost_list {
@@ -328,6 +330,8 @@ MIGHOST_API mig_status mighost_init(struct mighost *host, struct mig_err *err);
  * Applies what is pending, in order of id: all of it, or up to and including
  * options->to, or options->count. `options` and `result` may be NULL. A
  * failure leaves the migrations before it applied, unless rollback_on_failure.
+ * Before a migration whose gate is not among options->open_gates it ends with
+ * MIG_E_GATE, what was applied before it stays.
  */
 MIGHOST_API mig_status mighost_up(struct mighost *host, const struct mighost_options *options,
                                   struct mighost_result *result, struct mig_err *err);
@@ -353,7 +357,8 @@ MIGHOST_API mig_status mighost_run(struct mighost *host, const char *id,
                                    const struct mighost_options *options,
                                    struct mighost_result *result, struct mig_err *err);
 
-/* The steps that up or down would take, in order. Free the list. */
+/* The steps that up or down would take, in order; one with a gate, at the end, is
+ * the one that up would stop before. Free the list. */
 MIGHOST_API mig_status mighost_plan(struct mighost *host, enum mighost_direction direction,
                                     const struct mighost_options *options,
                                     struct mighost_list **out, struct mig_err *err);

@@ -2,7 +2,7 @@
 /*
  * The rules of the plan, one by one. Bundle and history are written as short
  * tables; a plan reads as a text: "+3" applies, "-3" rolls back, with "c" by
- * the carrier and "r" for going on with what was begun.
+ * the carrier and "r" for going on with what was begun; "?3" waits at its gate.
  */
 #include "plan.h"
 #include "sha256.h"
@@ -22,6 +22,7 @@ struct file {
     uint64_t id;
     bool no_down;
     unsigned char content; /* the checksum's first byte */
+    const char *gate;
 };
 
 /* What an id stands for in the history. */
@@ -55,6 +56,7 @@ static void put_file(struct file file)
         .description = "",
         .has_down = !file.no_down,
         .checksum = {file.content},
+        .gate = file.gate,
     };
     scene.catalog.items = scene.migrations;
 }
@@ -120,6 +122,8 @@ static const char *plan_text(struct plan_request request)
     cr_assert_eq(status, MIG_OK, "refused: %s", err.message);
     for (size_t i = 0; i < plan->count; i++)
         text = test_format("%s%s%s", text, i ? " " : "", describe_step(&plan->steps[i]));
+    if (plan->waiting)
+        text = test_format("%s%s?%s", text, plan->count ? " " : "", plan->waiting->id_text);
     for (size_t i = 0; i < plan->accepted_count; i++)
         text = test_format("%s ~%s", text, plan->accepted[i]->id_text);
     return text;
@@ -265,6 +269,41 @@ Test(plan, only_the_change_of_an_applied_migration_can_be_accepted)
     assert_status(UP(.accept_changed = IDS("2")), MIG_E_USAGE, "2 is not applied");
     assert_status(UP(.accept_changed = IDS("7")), MIG_E_USAGE, "7 is not applied");
     assert_status(UP(.accept_changed = IDS("x")), MIG_E_USAGE, "\"x\"");
+}
+
+Test(plan, up_ends_before_a_gate)
+{
+    BUNDLE({1}, {2}, {3, .gate = "it is so"}, {4});
+    HISTORY({1});
+    assert_plan(UP(), "+2 ?3");
+    assert_plan(UP(.select = PLAN_TO, .id = 4), "+2 ?3");
+    assert_plan(UP(.select = PLAN_TO, .id = 2), "+2");
+    assert_plan(UP(.select = PLAN_COUNT, .count = 1), "+2");
+    assert_plan(UP(.select = PLAN_ONE, .id = 3, .allow_out_of_order = true), "?3");
+    assert_plan(UP(.select = PLAN_ONE, .id = 4), "+4");
+}
+
+Test(plan, a_gate_is_opened_by_its_text_or_by_the_id)
+{
+    BUNDLE({1, .gate = "it is so"}, {2, .gate = "and so"}, {3, .gate = "it is so"});
+    assert_plan(UP(.open_gates = IDS("it is s", "it is so ", "2")), "?1");
+    assert_plan(UP(.open_gates = IDS("it is so")), "+1 ?2");
+    assert_plan(UP(.open_gates = IDS("1", "002")), "+1 +2 ?3");
+    assert_plan(UP(.open_gates = IDS("and so", "it is so")), "+1 +2 +3");
+}
+
+Test(plan, a_migration_that_has_begun_is_behind_its_gate)
+{
+    BUNDLE({1, .gate = "it is so"}, {2, .gate = "it is so"}, {3});
+    HISTORY({1}, {2, .state = MIGHOST_PARTIAL, .mode = MIG_DURABLE});
+    assert_plan(UP(), "+2r +3");
+}
+
+Test(plan, down_knows_no_gates)
+{
+    BUNDLE({1, .gate = "it is so"}, {2, .gate = "it is so"});
+    HISTORY({1}, {2});
+    assert_plan(DOWN(.select = PLAN_ALL), "-2 -1");
 }
 
 Test(plan, a_row_without_a_checksum_never_counts_as_changed)
