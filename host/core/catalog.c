@@ -426,8 +426,7 @@ static mig_status glance(struct store *store, struct sql_source source, struct m
         if (!migration->gate)
             return err_nomem(err);
     }
-    if (facts.statements == 0)
-        return warn(store, err, "%s holds no statement: applying it does nothing", source.name);
+    migration->is_empty = facts.statements == 0;
     return MIG_OK;
 }
 
@@ -653,6 +652,14 @@ static mig_status merge_registered(struct store *store, const struct mig_module 
     return MIG_OK;
 }
 
+/* A file that cannot be opened or read is a fault of the bundle. */
+static mig_status as_bundle(mig_status status, struct mig_err *err)
+{
+    if (status == MIG_E_IO || status == MIG_E_NOTFOUND)
+        err->status = status = MIG_E_BUNDLE;
+    return status;
+}
+
 static mig_status open_folder(struct store *store, const char *folder, struct mig_err *err)
 {
     mig_status status = fs_open_dir(folder, &store->dir, err);
@@ -660,9 +667,7 @@ static mig_status open_folder(struct store *store, const char *folder, struct mi
     if (status == MIG_E_NOTFOUND)
         return err_set(err, MIG_E_BUNDLE,
                        "there is no bundle %s; name the folder of the migrations with -m", folder);
-    if (status == MIG_E_IO)
-        err->status = MIG_E_BUNDLE;
-    return status == MIG_OK ? MIG_OK : err->status;
+    return as_bundle(status, err);
 }
 
 static mig_status store_new(const char *folder, const char *engine, struct store **out,
@@ -702,8 +707,8 @@ mig_status catalog_load(const char *folder, const char *engine, uint32_t lexis,
     MIG_TRY(store_new(folder, engine, &store, err));
     store->lexis = lexis;
     store->manifest = manifest;
-    MIG_TRY(read_names(store, err));
-    MIG_TRY(load_groups(store, err));
+    MIG_TRY(as_bundle(read_names(store, err), err));
+    MIG_TRY(as_bundle(load_groups(store, err), err));
     files_clear(&store->files);
     MIG_TRY(merge_registered(store, registered, err));
     publish(store);
@@ -748,7 +753,7 @@ mig_status catalog_open_part(const struct catalog *catalog, const struct migrati
     if (status == MIG_OK && len < 0)
         status = file_size(fd, part->file, &len, err);
     if (status != MIG_OK)
-        return status;
+        return as_bundle(status, err);
     *source = (struct sql_source){
         .name = part->file,
         .fd = fd,

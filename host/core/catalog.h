@@ -33,6 +33,7 @@ struct migration {
     enum mig_mode mode;
     bool has_down;
     bool has_verify;
+    bool is_empty;              /* its up text holds no statement */
     const char *gate;           /* what has to be so before it begins; NULL: nothing */
     unsigned char checksum[32]; /* of the up text, or of a native module's bytes */
     struct catalog_part parts[CATALOG_ROLES];

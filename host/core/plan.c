@@ -417,8 +417,8 @@ static mig_status choose_one_up(struct planner *planner, struct mig_err *err)
 {
     struct pair *pair = find_pair(planner, planner->request->id);
 
-    if (!pair || !(pair->migration || pair->applied))
-        return err_set(err, MIG_E_HISTORY, "there is no migration %llu in the bundle",
+    if (!pair)
+        return err_set(err, MIG_E_USAGE, "there is no migration %llu in the bundle",
                        (unsigned long long)planner->request->id);
     if (in_state(pair, MIGHOST_APPLIED))
         return err_set(err, MIG_E_HISTORY, "migration %s is applied already", id_text_of(pair));
@@ -505,7 +505,7 @@ static mig_status check_one_down(const struct planner *planner, struct mig_err *
     if (planner->request->select != PLAN_ONE)
         return MIG_OK;
     if (!pair)
-        return err_set(err, MIG_E_HISTORY,
+        return err_set(err, MIG_E_USAGE,
                        "there is no migration %llu, neither in the bundle nor in the history",
                        (unsigned long long)planner->request->id);
     if (!pair->applied)

@@ -51,8 +51,8 @@ struct plan {
 
 /*
  * MIG_E_HISTORY: changed, out of order, irreversible, failed (needs resolve),
- * an id that is not there, already applied or not applied (PLAN_ONE);
- * MIG_E_USAGE: an id that no migration has (up --to).
+ * already applied or not applied (PLAN_ONE); MIG_E_USAGE: an id that no migration
+ * has (up --to, PLAN_ONE).
  */
 mig_status plan_build(const struct catalog *catalog, const struct applied_list *history,
                       const struct plan_request *request, struct plan **out, struct mig_err *err);

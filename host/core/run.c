@@ -221,6 +221,18 @@ mig_status run_check_module(struct run *run, const struct plan_step *step,
     return module_check(material->module_fd, file, run->config->config->libraries, note, err);
 }
 
+static void warn_empty(struct run *run, const struct plan_step *step, size_t index)
+{
+    char text[NAME_SIZE + 64];
+
+    if (step->direction == MIGHOST_DOWN || !step->migration->is_empty)
+        return;
+    snprintf(text, sizeof text, "%s holds no statement: applying it does nothing",
+             step->migration->parts[CATALOG_UP].file);
+    run_emit_step(run, step, index,
+                  (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
+}
+
 /* Before anything runs: every step's text or module is readable, whole and
  * allowed. What is in memory by then, and small, is kept for the step. */
 static mig_status check_all(struct run *run, const struct plan *plan, struct mig_err *err)
@@ -239,6 +251,7 @@ static mig_status check_all(struct run *run, const struct plan *plan, struct mig
             MIG_TRY(run_check_module(run, step, &material, &note, err));
         MIG_TRY(run_check_lease(run, step, &material, err));
         MIG_TRY(materials_keep(&run->kept, i, &material, &room, err));
+        warn_empty(run, step, i + 1);
     }
     return MIG_OK;
 }

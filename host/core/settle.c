@@ -105,7 +105,7 @@ mig_status settle_resolve(struct session *session, const struct catalog *catalog
     mig_status status = history_find(session->history, id, &list, err);
 
     if (status == MIG_E_NOTFOUND)
-        return err_set(err, MIG_E_HISTORY,
+        return err_set(err, catalog_find(catalog, id) ? MIG_E_HISTORY : MIG_E_USAGE,
                        "migration %llu is not in the history: there is nothing to resolve",
                        (unsigned long long)id);
     if (status < 0)

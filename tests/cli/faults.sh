@@ -16,6 +16,16 @@ start()
     printf '## %s\n' "$1" >>"$transcript"
 }
 
+# run_as_user ARGUMENT...: as one whom permissions hold; sets `out` and `code`.
+run_as_user()
+{
+    local -a as=()
+
+    [[ $(id -u) != 0 ]] || as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    out=$("${as[@]}" "$MIGHOST_BIN" "$@" 2>&1)
+    code=$?
+}
+
 start "no database given"
 unset DATABASE_URL
 mkdir migrations
@@ -167,15 +177,30 @@ migration 1_a "CREATE TABLE a (x);" "DROP TABLE a;"
 sqlite3 app.db "CREATE TABLE other (x);"
 chmod 0755 "$folder" .
 chmod 0444 app.db
-if [[ $(id -u) == 0 ]]; then
-    out=$(setpriv --reuid 65534 --regid 65534 --clear-groups "$MIGHOST_BIN" up 2>&1)
-    code=$?
-else
-    run up
-    out=$out$err
-fi
+run_as_user up
 expect "a read-only file ($out)" "$code" 3
 expect_match "a read-only file" "$out" "*app.db*"
+
+start "unreadable files of the bundle"
+chmod 0777 .
+migration 1_a "CREATE TABLE a (x);" "DROP TABLE a;"
+for part in up down; do
+    chmod 0000 migrations/1_a.$part.sql
+    run_as_user up
+    expect "an unreadable $part ($out)" "$code" 5
+    expect_match "an unreadable $part" "$out" "*opening*1_a.$part.sql*ermission*"
+    chmod 0644 migrations/1_a.$part.sql
+done
+ln -s nowhere.sql migrations/2_b.up.sql
+run_as_user status
+expect "a link to nowhere ($out)" "$code" 5
+rm migrations/2_b.up.sql
+chmod 0000 migrations
+run_as_user up
+expect "an unreadable folder ($out)" "$code" 5
+chmod 0755 migrations
+run_as_user up
+expect "readable again ($out)" "$code" 0
 
 start "postgres"
 migration 1_a "CREATE TABLE a (x INTEGER);" "DROP TABLE a;"

@@ -102,8 +102,16 @@ INSERT INTO t SELECT 'last' WHERE 1 /* ; */ = 1"
     works $'CREATE TABLE t (a TEXT);\nINSERT INTO t VALUES (\'\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x98\');'
     answer "SELECT length(a) FROM t" 3
 
+    # Said by the run that applies it, and by no other.
     works ""
-    says "$FILE"
+    says "$FILE" "no statement"
+    printf 'CREATE TABLE t (a INTEGER);\n' >migrations/20240101000002_y.up.sql
+    mig up
+    expect_code 0
+    [[ $err != *"no statement"* ]] || fail "$engine: said again: $err"
+    mig down
+    expect_code 5
+    [[ $err != *"no statement"* ]] || fail "$engine: said by down: $err"
     works $'-- nothing at all\n/* to do; here */\n'
     works $'\n\n  \n;\n'
 

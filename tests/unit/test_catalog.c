@@ -283,14 +283,33 @@ Test(catalog, a_wrong_header_is_refused_with_its_place)
     cr_assert_str_eq(err.where, "1_a.up.sql:2:1");
 }
 
-Test(catalog, a_file_without_statements_is_warned_about)
+Test(catalog, a_file_without_statements_is_known_as_empty)
 {
+    static const char *const empty[] = {"", "-- nothing /* here */\n", " ;\n"};
     const char *folder = test_folder();
 
-    test_write(folder, "1_a.up.sql", "");
-    assert_warns(folder, "1 up=1_a.up.sql", "no statement");
-    test_write(folder, "1_a.up.sql", "-- nothing /* here */\n");
-    assert_warns(folder, "1 up=1_a.up.sql", "no statement");
+    test_write(folder, "2_b.up.sql", "SELECT 1");
+    for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+        AUTO(catalog) struct catalog *catalog = NULL;
+
+        test_write(folder, "1_a.up.sql", empty[i]);
+        catalog = load_as(folder, "sqlite");
+        cr_assert(catalog->items[0].is_empty, "%s", empty[i]);
+        cr_assert_not(catalog->items[1].is_empty);
+        cr_assert_eq(catalog->warning_count, 0);
+    }
+}
+
+Test(catalog, a_gate_is_known_without_connecting)
+{
+    AUTO(catalog) struct catalog *catalog = NULL;
+    const char *folder = test_folder();
+
+    test_write(folder, "1_a.up.sql", "-- mig: gate = \"it is so\"\nSELECT 1");
+    test_write(folder, "2_b.up.sql", "SELECT 1");
+    catalog = load_as(folder, "sqlite");
+    cr_assert_str_eq(catalog->items[0].gate, "it is so");
+    cr_assert_null(catalog->items[1].gate);
 }
 
 Test(catalog, a_large_file_is_looked_at_like_a_small_one)

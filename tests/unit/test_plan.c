@@ -216,7 +216,7 @@ Test(plan, up_of_an_applied_one_is_refused)
 Test(plan, up_of_one_that_is_not_there_is_refused)
 {
     BUNDLE({1});
-    assert_refused(UP(.select = PLAN_ONE, .id = 2), "no migration 2");
+    assert_status(UP(.select = PLAN_ONE, .id = 2), MIG_E_USAGE, "no migration 2");
 }
 
 Test(plan, a_pending_migration_older_than_the_newest_applied_is_refused_by_name)
@@ -480,7 +480,7 @@ Test(plan, down_of_one_takes_that_one_alone)
     HISTORY({1}, {2});
     assert_plan(DOWN(.select = PLAN_ONE, .id = 1), "-1");
     assert_refused(DOWN(.select = PLAN_ONE, .id = 3), "3 is not applied");
-    assert_refused(DOWN(.select = PLAN_ONE, .id = 4), "no migration 4");
+    assert_status(DOWN(.select = PLAN_ONE, .id = 4), MIG_E_USAGE, "no migration 4");
 }
 
 Test(plan, down_of_a_run_undoes_exactly_what_it_applied)

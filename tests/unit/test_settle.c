@@ -125,6 +125,7 @@ Engines(settle, one_that_the_history_does_not_know_needs_none_either)
 {
     expect_status(on, resolve(on, "SELECT 2;", MIGHOST_RETRY), MIG_E_HISTORY);
     expect_says(on, "not in the history");
+    expect_status(on, resolve(on, NULL, MIGHOST_RETRY), MIG_E_USAGE); /* nor does the bundle */
 }
 
 Engines(settle, a_baseline_records_all_up_to_its_id_and_runs_none)
