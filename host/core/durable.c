@@ -377,7 +377,7 @@ static mig_status settle(struct durable *durable, const struct script *script,
             "step %lld was started by an earlier run, and the database does not tell whether it "
             "took effect: look yourself, then `mighost resolve` it",
             (long long)durable->row.step);
-    sqltext_locate(script->source, statement->offset, err);
+    sqltext_locate(script->source, statement->offset, statement->number, err);
     return err->status;
 }
 

@@ -76,10 +76,12 @@ static mig_status run_chunk(const struct script *script, const struct sql_chunk 
     script->driver->guard(script->conn, NULL);
     if (status < 0) {
         size_t offset = fault_offset(script, chunk, &result, err);
+        size_t index =
+            sqltext_statement_index(chunk->text, chunk->len, script->driver->lexis, offset);
 
         if (was_open)
             advise(script, chunk, result.statements, err);
-        sqltext_locate(script->source, chunk->offset + (int64_t)offset, err);
+        sqltext_locate(script->source, chunk->offset + (int64_t)offset, chunk->first + index, err);
         return err->status;
     }
     if (was_open && !script->driver->in_tx(script->conn))
@@ -109,6 +111,7 @@ mig_status script_run_statement(const struct script *script, const struct sql_st
         .len = statement->len,
         .offset = statement->offset,
         .statements = 1,
+        .first = statement->number,
     };
 
     return run_chunk(script, &chunk, err);
@@ -184,7 +187,7 @@ static mig_status expect_no_row(const struct script *script, const struct sql_st
         row_print(&query, row, sizeof row);
         err_set(err, MIG_E_VERIFY, "the verification found what must not be: %s", row);
     }
-    sqltext_locate(script->source, statement->offset, err);
+    sqltext_locate(script->source, statement->offset, statement->number, err);
     return err->status;
 }
 

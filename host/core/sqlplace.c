@@ -77,11 +77,12 @@ static bool continues(char c)
     return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-/* Puts the line behind the message; of a long one the part around `offset`. */
+/* Puts statement and line behind the message; of a long one the part around `offset`. */
 static void show_line(const struct sql_source *source, const struct place *place, int64_t offset,
-                      struct mig_err *err)
+                      size_t statement, struct mig_err *err)
 {
     AUTO(buf) struct buf text = {0};
+    char what[64] = "the line is";
     char line[LINE_SHOWN + 1];
     int64_t from = place->line_start;
     size_t len;
@@ -103,15 +104,18 @@ static void show_line(const struct sql_source *source, const struct place *place
             continue;
     if (len > skip)
         text_escape_n(&text, line + skip, len - skip, "\t");
+    if (statement > 0)
+        snprintf(what, sizeof what, "in statement %zu, in the line", statement);
     if (buf_ok(&text) && text.len > 0)
-        err_append(err, "the line is: %s%s%s", from > place->line_start ? "..." : "",
-                   buf_text(&text), !end && len >= LINE_SHOWN - 3 ? "..." : "");
+        err_append(err, "%s `%s%s%s`", what, from > place->line_start ? "..." : "", buf_text(&text),
+                   !end && len >= LINE_SHOWN - 3 ? "..." : "");
 }
 
-void sqltext_locate(const struct sql_source *source, int64_t offset, struct mig_err *err)
+void sqltext_locate(const struct sql_source *source, int64_t offset, size_t statement,
+                    struct mig_err *err)
 {
     struct place place = find_place(source, offset);
 
     err_where(err, "%s:%zu:%zu", source->name, place.line, place.column);
-    show_line(source, &place, offset, err);
+    show_line(source, &place, offset, statement, err);
 }

@@ -58,7 +58,8 @@ struct sql_reader {
     size_t chunk; /* where the open chunk begins, with `chunk_count` statements */
     size_t chunk_end;
     size_t chunk_count;
-    size_t mark; /* up to here lines are counted */
+    size_t chunk_first; /* number of its first statement */
+    size_t mark;        /* up to here lines are counted */
     size_t mark_line;
     size_t mark_column;
 };
@@ -67,7 +68,7 @@ struct sql_reader {
 
 static mig_status fault_at(const struct sql_reader *reader, int64_t offset, struct mig_err *err)
 {
-    sqltext_locate(&reader->source, offset, err);
+    sqltext_locate(&reader->source, offset, 0, err);
     return err->status;
 }
 
@@ -410,12 +411,14 @@ mig_status sql_reader_next(struct sql_reader *reader, struct sql_statement *out,
     if (event == SQLLEX_END)
         return MIG_OK;
     count_to(reader, lex->start);
+    reader->statements++;
     *out = (struct sql_statement){
         .text = reader->data + lex->start,
         .len = lex->end - lex->start,
         .offset = lex->base + (int64_t)lex->start,
         .line = reader->mark_line,
         .column = reader->mark_column,
+        .number = reader->statements,
         .class = lex->class,
     };
     return MIG_ROW;
@@ -504,10 +507,12 @@ static bool chunk_take(struct sql_reader *reader, size_t max)
 {
     const struct sqllex *lex = &reader->lex;
 
-    if (reader->chunk_count == 0)
-        reader->chunk = lex->start;
-    else if (lex->pos - reader->chunk > max)
+    if (reader->chunk_count > 0 && lex->pos - reader->chunk > max)
         return false;
+    if (reader->chunk_count == 0) {
+        reader->chunk = lex->start;
+        reader->chunk_first = reader->statements;
+    }
     reader->chunk_end = lex->pos;
     reader->chunk_count++;
     return true;
@@ -547,6 +552,7 @@ mig_status sql_reader_chunk(struct sql_reader *reader, size_t max, struct sql_ch
         .len = reader->chunk_end - reader->chunk,
         .offset = reader->lex.base + (int64_t)reader->chunk,
         .statements = reader->chunk_count,
+        .first = reader->chunk_first,
     };
     return MIG_ROW;
 }
@@ -561,6 +567,17 @@ size_t sqltext_statement_offset(const char *text, size_t len, uint32_t lexis, si
         if (event == SQLLEX_STATEMENT && index-- == 0)
             return lex.start;
     return event == SQLLEX_OPEN && lex.inside && index == 0 ? lex.start : len;
+}
+
+size_t sqltext_statement_index(const char *text, size_t len, uint32_t lexis, size_t offset)
+{
+    struct sqllex lex;
+    size_t begun = 0;
+
+    sqllex_init(&lex, lexis, 0);
+    while (sqllex_next(&lex, text, len, true) == SQLLEX_STATEMENT && lex.start <= offset)
+        begun++;
+    return begun > 0 ? begun - 1 : 0;
 }
 
 /* ---- whole texts ----------------------------------------------------- */

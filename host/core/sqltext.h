@@ -61,6 +61,7 @@ struct sql_statement {
     int64_t offset; /* in the text, from its first byte (a BOM counted) */
     size_t line;    /* from 1 */
     size_t column;  /* from 1, in characters */
+    size_t number;  /* from 1, of the statements of the text */
     enum sql_class class;
 };
 
@@ -70,6 +71,7 @@ struct sql_chunk {
     size_t len;
     int64_t offset;
     size_t statements;
+    size_t first; /* number of the first of them */
 };
 
 struct sql_reader;
@@ -105,10 +107,14 @@ mig_status sql_reader_chunk(struct sql_reader *reader, size_t max, struct sql_ch
 mig_status sql_reader_checksum(const struct sql_reader *reader, unsigned char out[32],
                                struct mig_err *err);
 
-/* Sets err->where to "name:line:column" of byte `offset` and puts the line
- * itself behind the message, cut to a readable length and escaped. */
-void sqltext_locate(const struct sql_source *source, int64_t offset, struct mig_err *err);
+/* Sets err->where to "name:line:column" of byte `offset` and puts the number of the
+ * statement (0: it is none) and the line itself behind the message, cut to a
+ * readable length and escaped. */
+void sqltext_locate(const struct sql_source *source, int64_t offset, size_t statement,
+                    struct mig_err *err);
 /* The offset of the `index`th statement (from 0) in a chunk's text. */
 size_t sqltext_statement_offset(const char *text, size_t len, uint32_t lexis, size_t index);
+/* The index of the statement at `offset`, or of the last one before it. */
+size_t sqltext_statement_index(const char *text, size_t len, uint32_t lexis, size_t offset);
 
 #endif

@@ -60,7 +60,8 @@ MIG_EXPORT const struct mig_driver mig_driver = {
     .abi_minor = MIG_DRIVER_ABI_MINOR,
     .name = "sqlite",
     .schemes = schemes,
-    .lexis = MIG_LEX_BRACKETS | MIG_LEX_TRIGGER_BODIES | MIG_LEX_QUESTION_MARKS,
+    .lexis =
+        MIG_LEX_BRACKETS | MIG_LEX_TRIGGER_BODIES | MIG_LEX_COPY_STDIN | MIG_LEX_QUESTION_MARKS,
     .blob_type = "BLOB",
     .key_type = "INTEGER", /* the rowid itself: no index beside it */
     .open = conn_open,

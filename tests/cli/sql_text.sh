@@ -99,6 +99,10 @@ INSERT INTO t SELECT 'last' WHERE 1 /* ; */ = 1"
     works $'\xef\xbb\xbf-- mig: mode = durable\r\nCREATE TABLE t (a TEXT);\r\nINSERT INTO t VALUES (\'\xef\xbb\xbf\');\r\n'
     answer "SELECT length(a) FROM t" 1
 
+    # What looks like a command of a client and is none.
+    works $'CREATE TABLE copy (stdin TEXT, "a\\b" TEXT); -- \\i\nINSERT INTO copy VALUES (\'COPY t FROM stdin;\', \'\\i\');'
+    answer 'SELECT "a\b" FROM copy' '\i'
+
     works $'CREATE TABLE t (a TEXT);\nINSERT INTO t VALUES (\'\xc3\xa4\xe2\x82\xac\xf0\x9f\x90\x98\');'
     answer "SELECT length(a) FROM t" 3
 
@@ -140,15 +144,22 @@ texts_refused()
     refused 2:25 $'CREATE TABLE t (a TEXT);\nINSERT INTO t VALUES (\'a\xffb\');\n' UTF-8
     refused 2:1 $'-- mig: mode = durable\n-- mig: colour = red\nSELECT 1;\n' colour
     refused 1:1 $'-- mig: mode = quick\nSELECT 1;\n' quick
+    refused 2:1 $'CREATE TABLE t (a TEXT);\nCOPY t FROM stdin;\none\n\\.\n' "COPY" "INSERT"
+    refused 1:1 $'\\i other.sql\nCREATE TABLE t (a TEXT);\n' "\\i" psql
+    refused 2:1 $'CREATE TABLE t (a TEXT);\n\\echo hello\n' psql
 }
 
 failures_of_both()
 {
-    local column=13
+    local column=13 place
 
     [[ $engine != sqlite ]] || column=1 # where the statement begins: it tells no more
     fails 2:$column $'CREATE TABLE t (a INTEGER);\nINSERT INTO nowhere VALUES (1);\nINSERT INTO t VALUES (1);\n' \
-        nowhere "INSERT INTO nowhere VALUES (1)" "nothing of this migration is left"
+        nowhere "in statement 2, in the line \`INSERT INTO nowhere VALUES (1);\`;" \
+        "nothing of this migration is left"
+    # What has begun further up is found all the same.
+    [[ $engine == sqlite ]] && place=5:1 || place=6:15
+    fails $place $'BEGIN;\nCREATE TABLE t (a INTEGER);\nINSERT INTO t VALUES\n    (1);\nINSERT INTO t\nSELECT 1 FROM nowhere;\nCOMMIT;\n' "statement 4"
     fails 3:4 $'CREATE TABLE t (a INTEGER);\n/* more\n*/ INSRT INTO t VALUES (1);\n' INSRT
     # The next up works.
     printf 'CREATE TABLE t (a INTEGER);\n' >"migrations/$FILE"
@@ -193,9 +204,6 @@ INSERT INTO t VALUES (1);'
     works $'CREATE TABLE t (a INTEGER, CHECK (a > 0));\nCREATE RULE r AS ON DELETE TO t DO INSTEAD (UPDATE t SET a = 1; UPDATE t SET a = 2);\nINSERT INTO t VALUES (9); DELETE FROM t;'
     answer "SELECT a FROM t" 2
 
-    refused 2:1 $'CREATE TABLE t (a TEXT);\nCOPY t FROM stdin;\none\n\\.\n' "COPY" "INSERT"
-    refused 1:1 $'\\i other.sql\nCREATE TABLE t (a TEXT);\n' "\\i" psql
-    refused 2:1 $'CREATE TABLE t (a TEXT);\n\\echo hello\n' psql
     refused 1:18 $'DO LANGUAGE sql  $x$ SELECT 1;\n' "dollar"
     refused 1:1 $'/* one /* two */ never ends' "comment"
     refused 2:1 $'CREATE TABLE t (a TEXT);\nSET TRANSACTION ISOLATION LEVEL SERIALIZABLE;\n' "SET TRANSACTION"

@@ -15,7 +15,7 @@
 #define LEX_POSTGRES                                                            \
     (MIG_LEX_NESTED_COMMENTS | MIG_LEX_DOLLAR_QUOTES | MIG_LEX_ESCAPE_STRINGS | \
      MIG_LEX_ATOMIC_BODIES | MIG_LEX_PAREN_DEPTH | MIG_LEX_COPY_STDIN)
-#define LEX_SQLITE (MIG_LEX_BRACKETS | MIG_LEX_TRIGGER_BODIES)
+#define LEX_SQLITE (MIG_LEX_BRACKETS | MIG_LEX_TRIGGER_BODIES | MIG_LEX_COPY_STDIN)
 
 #define CUTS_MAX 256 /* statements that are looked at further */
 

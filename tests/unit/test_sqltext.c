@@ -348,6 +348,8 @@ Test(sqltext, begin_in_a_body_is_no_transaction_control)
 Test(sqltext, rows_from_the_client_are_refused)
 {
     assert_refused("SELECT 1;\nCOPY t FROM stdin;\n1\t2\n\\.\n", LEX_POSTGRES, "2:1", "INSERT");
+    assert_refused("SELECT 1;\nCOPY t FROM stdin;\n1\t2\n\\.\n", LEX_SQLITE, "2:1", "INSERT");
+    assert_refused("SELECT 1;\n\\i other.sql\n", LEX_SQLITE, "2:1", "psql");
 }
 
 Test(sqltext, commands_of_a_shell_are_refused)
@@ -550,6 +552,43 @@ Test(sqltext, chunks_leave_the_wrapping_out)
     cr_assert_str_eq(chunks("BEGIN; COMMIT", 1000), "");
     cr_assert_str_eq(chunks("SET a = 1; BEGIN; SELECT 1; COMMIT; SET b = 2", 1000),
                      "1<SET a = 1;>1<SELECT 1;>1<SET b = 2>");
+}
+
+/* "first:count" of each chunk. */
+static const char *chunk_numbers(const char *text, size_t max)
+{
+    AUTO(sql_reader) struct sql_reader *reader = NULL;
+    struct sql_source source = source_of(text);
+    struct sql_chunk chunk;
+    const char *all = "";
+
+    cr_assert_eq(sql_reader_open(&source, LEX_SQLITE, &reader, &err), MIG_OK);
+    while (sql_reader_chunk(reader, max, &chunk, &err) == MIG_ROW)
+        all = test_format("%s%zu:%zu ", all, chunk.first, chunk.statements);
+    return all;
+}
+
+Test(sqltext, statements_are_numbered_as_they_stand_in_the_text)
+{
+    const char *wrapped = "BEGIN; SELECT 1; SELECT 2; COMMIT; SET a = 1";
+
+    cr_assert_str_eq(chunk_numbers("SELECT 1; SELECT 2; SELECT 3", 1000), "1:3 ");
+    cr_assert_str_eq(chunk_numbers("SELECT 1; SELECT 2; SELECT 3", 20), "1:2 3:1 ");
+    cr_assert_str_eq(chunk_numbers(wrapped, 1000), "2:2 5:1 ");
+    cr_assert_str_eq(chunk_numbers(wrapped, 1), "2:1 3:1 5:1 ");
+}
+
+Test(sqltext, the_statement_at_a_byte_is_found)
+{
+    const char *text = " SELECT 1; /* c */ SELECT 'a;b' ; SELECT ( ";
+    static const struct {
+        size_t offset;
+        size_t index;
+    } places[] = {{0, 0}, {1, 0}, {10, 0}, {19, 1}, {27, 1}, {34, 2}, {43, 2}};
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        cr_assert_eq(sqltext_statement_index(text, strlen(text), LEX_SQLITE, places[i].offset),
+                     places[i].index, "at %zu", places[i].offset);
 }
 
 Test(sqltext, a_chunk_never_holds_transaction_control)

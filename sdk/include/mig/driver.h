@@ -42,7 +42,7 @@ enum mig_lexis {
     MIG_LEX_TRIGGER_BODIES = 16,  /* CREATE TRIGGER ... BEGIN ...; ... END; */
     MIG_LEX_ATOMIC_BODIES = 32,   /* CREATE FUNCTION ... BEGIN ATOMIC ...; END */
     MIG_LEX_PAREN_DEPTH = 64,     /* a semicolon inside parentheses ends nothing */
-    MIG_LEX_COPY_STDIN = 128,     /* COPY ... FROM stdin; psql backslash commands */
+    MIG_LEX_COPY_STDIN = 128,     /* refuses COPY ... FROM stdin and psql's backslash commands */
     MIG_LEX_QUESTION_MARKS = 256, /* parameters: ?7, and ? for the one behind the highest yet */
 };
 
