@@ -16,6 +16,7 @@
 #include "load.h"
 #include "script.h"
 #include "sha256.h"
+#include "text.h"
 #include "transform.h"
 #include <errno.h>
 #include <sys/stat.h>
@@ -393,6 +394,19 @@ static mig_status run_body(struct work *work, struct mig_err *err)
     return work->item->module ? run_module(work, err) : run_text(work, err);
 }
 
+/* Which limit a statement ran into: the driver, which stopped it, does not know. */
+static void say_limit(const struct work *work, struct mig_err *err)
+{
+    const struct apply_session *session = work->session;
+    char limit[TEXT_SHORT];
+
+    if (err->status != MIG_E_TIMEOUT || session->timeout_ms <= 0 || !session->cancelled ||
+        session->cancelled(session->cancel_arg) != MIG_E_TIMEOUT)
+        return;
+    text_duration(limit, session->timeout_ms);
+    err_append(err, "--timeout allows %s for one migration", limit);
+}
+
 /* --- mode atomic -------------------------------------------------------------- */
 
 static mig_status atomic_once(struct work *work, struct mig_err *err)
@@ -432,6 +446,7 @@ static mig_status run_atomic(struct work *work, struct mig_err *err)
     }
     if (status == MIG_OK || status == MIG_E_OUTCOME)
         return status;
+    say_limit(work, err);
     return err_append(err, "nothing of this migration is left, those before it stand");
 }
 
@@ -488,6 +503,7 @@ static mig_status durable_failed(struct work *work, bool fresh, struct mig_err *
     bool untouched = fresh && steps == 0 && rows == 0 && !work->durable.started;
 
     durable_close(&work->durable);
+    say_limit(work, err);
     if (err->status == MIG_E_CONNECTION || err->status == MIG_E_OUTCOME)
         return err_append(err, "it stopped behind step %lld: run the command again to go on",
                           (long long)steps);
@@ -560,6 +576,7 @@ static mig_status none_failed(struct work *work, struct mig_err *err)
     struct mig_err ignored;
     mig_status status = tx_begin(work, &ignored);
 
+    say_limit(work, err);
     if (status == MIG_OK)
         status = history_set_state(work->session->history, work->item->id, MIGHOST_FAILED,
                                    elapsed_ms(work), &ignored);

@@ -27,6 +27,7 @@ struct apply_session {
     const char *const *params; /* "key=value", NULL at the end; may be NULL */
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms;
+    int64_t timeout_ms;        /* after which `cancelled` says MIG_E_TIMEOUT, to be told; 0: none */
     int64_t max_rejects;       /* rows that a transform's callback may call bad */
     int64_t throttle;          /* percent of the time that a transform may work; 0: all of it */
     int64_t max_lag_ms;        /* of a standby, for a transform; 0: no limit */

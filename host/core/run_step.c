@@ -28,6 +28,7 @@ static struct apply_session apply_session_of(struct run *run)
         .params = config->params,
         .lock_timeout_ms = config->lock_timeout_ms > 0 ? config->lock_timeout_ms : 0,
         .statement_timeout_ms = config->statement_timeout_ms,
+        .timeout_ms = config->timeout_ms,
         .max_rejects = config->max_rejects,
         .throttle = config->throttle,
         .max_lag_ms = config->max_lag_ms,

@@ -6,6 +6,7 @@
 #include "session.h"
 
 #include "clock.h"
+#include "text.h"
 
 /* Waiters look again after a short time with jitter, so that many hosts that
  * start together do not all ask at the same instant. */
@@ -66,6 +67,7 @@ static mig_status wait_once(struct wait *wait, struct mig_err *err)
 {
     const struct session_config *config = &wait->session->config;
     mig_status stop = config->cancelled ? config->cancelled(config->cancel_arg) : MIG_OK;
+    char waited[TEXT_SHORT];
 
     if (stop < 0)
         return err_set(err, stop, "%s while waiting for the lock; nothing was done",
@@ -73,9 +75,9 @@ static mig_status wait_once(struct wait *wait, struct mig_err *err)
     say_waiting(wait, err->message);
     if (clock_mono_ms() >= wait->until_ms)
         return err_append(err,
-                          "waited %lld s and gave up; nothing was done, run the command "
+                          "waited %s and gave up; nothing was done, run the command "
                           "again, or wait longer with --wait",
-                          (long long)(config->wait_ms > 0 ? config->wait_ms / 1000 : 0));
+                          text_duration(waited, config->wait_ms));
     pause_a_while(wait);
     return MIG_OK;
 }

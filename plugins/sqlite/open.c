@@ -26,12 +26,14 @@ static mig_status nomem_or(mig_status status, struct mig_err *err, const char *p
 /* The part of the URL that names the file: "PATH", "///abs", ":memory:". */
 static mig_status url_path(const char *url, const char **out, struct mig_err *err)
 {
-    static const char scheme[] = "sqlite:";
-    const char *path;
+    static const char *const schemes[] = {"sqlite:", "sqlite3:"};
+    const char *path = NULL;
 
-    if (!url || strncmp(url, scheme, sizeof scheme - 1) != 0)
+    for (size_t i = 0; url && i < sizeof schemes / sizeof *schemes; i++)
+        if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
+            path = url + strlen(schemes[i]);
+    if (!path)
         return mig_err_set(err, MIG_E_USAGE, "not a URL of a SQLite database: write sqlite:PATH");
-    path = url + sizeof scheme - 1;
     if (strncmp(path, "//", 2) == 0) {
         if (path[2] != '/')
             return mig_err_set(err, MIG_E_USAGE,

@@ -42,7 +42,7 @@ expect 0 "DATABASE_URL=sqlite:app.db"
 # The migration before the broken one stands, and has lost data: what backups are for.
 echo 'DELETE FROM notes;' >bundle/20240102000000_lose.up.sql
 echo 'CREATE TABLE broken (;' >bundle/20240103000000_broken.up.sql
-expect 1 "DATABASE_URL=sqlite:app.db"
+expect 1 "DATABASE_URL=sqlite3:app.db"
 [[ $said == *'Its own changes are gone'* ]] || fail "no word on the state: $said"
 [[ $(sqlite3 app.db 'SELECT count(*) FROM notes') == 0 ]] || fail "the second migration did not run"
 restore=$(grep '^    sqlite3 ' <<<"$said") || fail "no word on restoring: $said"

@@ -578,10 +578,57 @@ changed_module()
     answer "SELECT count(*) FROM durable_steps" 3
 }
 
+# endless MODE: a migration that never comes to its end by itself.
+endless()
+{
+    local statement="SELECT pg_sleep(600);"
+
+    clean
+    [[ $engine == postgres ]] ||
+        statement="WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+SELECT COUNT(*) FROM n;"
+    migration 1_a "-- mig: mode = $1
+CREATE TABLE a (x INTEGER);
+$statement"
+}
+
+out_of_time()
+{
+    local mode
+
+    for mode in atomic durable none; do
+        endless "$mode"
+        mig --timeout 300ms up
+        [[ $code == 1 || $mode != atomic && $code == 7 ]] || fail "$engine, $mode: exit code $code"
+        says "statement 2" "--timeout allows 300 ms for one migration"
+        answer "SELECT COUNT(*) FROM mighost_log
+            WHERE error LIKE '%--timeout allows 300 ms%'" 1
+    done
+}
+
+# How long it waited is told as the option says it.
+lock_is_held()
+{
+    local host
+
+    endless atomic
+    "$MIGHOST_BIN" -d "$url" --events up >"$folder/.other" 2>&1 &
+    host=$!
+    until_true grep -qs '"start"' "$folder/.other"
+    mig --wait 200ms up
+    expect_code 4
+    says "waited 200 ms and gave up"
+    kill "$host"
+    wait "$host"
+    expect "the other host ended by the signal" $? 143
+}
+
 for each in $(engines); do
     fresh "$each"
     overtaken
     changed_module
+    out_of_time
+    lock_is_held
     durable_up
     durable_down
     without_transaction

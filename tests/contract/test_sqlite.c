@@ -58,11 +58,16 @@ SqliteTest(urls_are_read_strictly)
     const char *folder = test_folder();
 
     rig_expect(rig, try_open(rig, "sqlite:", MIG_OPEN_CREATE), MIG_E_USAGE);
+    rig_expect(rig, try_open(rig, "sqlite3:", MIG_OPEN_CREATE), MIG_E_USAGE);
+    rig_expect(rig, try_open(rig, "sqlite4:x.db", MIG_OPEN_CREATE), MIG_E_USAGE);
     rig_expect(rig, try_open(rig, "sqlite://host/x.db", MIG_OPEN_CREATE), MIG_E_USAGE);
     rig_expect(rig, try_open(rig, "sqlite:x.db?mode=ro", MIG_OPEN_CREATE), MIG_E_USAGE);
     rig_expect(rig, try_open(rig, test_format("sqlite://%s/x.db", folder), MIG_OPEN_CREATE),
                MIG_OK);
     cr_assert(test_exists(test_format("%s/x.db", folder)));
+    rig_expect(rig, try_open(rig, test_format("sqlite3:%s/three.db", folder), MIG_OPEN_CREATE),
+               MIG_OK);
+    cr_assert(test_exists(test_format("%s/three.db", folder)));
     rig_expect(rig,
                try_open(rig, test_format("sqlite:%s/odd %%41#name.db", folder), MIG_OPEN_CREATE),
                MIG_OK);
