@@ -8,6 +8,7 @@
 
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 JOBS=${JOBS:-$(nproc)}
+umask 022 # the host runs nothing that others can write
 
 # What it takes to build the host and the bundle, and to run them on SQLite.
 readonly PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config

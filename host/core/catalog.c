@@ -389,19 +389,36 @@ static mig_status file_size(int fd, const char *file, int64_t *out, struct mig_e
     return MIG_OK;
 }
 
+/* What is to be run must be the caller's own, as a module must: an SQL text does
+ * whatever the database's user may do. */
+static mig_status check_owner(const struct store *store, int fd, const char *file,
+                              struct mig_err *err)
+{
+    char path[FS_PATH_SIZE];
+
+    MIG_TRY(fs_check_owner(store->dir, store->folder, err));
+    MIG_TRY(fs_join(path, sizeof path, store->folder, file, err));
+    return fs_check_owner(fd, path, err);
+}
+
 /* Opens a file of the bundle. What was signed is compared in a copy that nobody
  * can change, and that copy is what is read then. */
-static mig_status open_file(const struct store *store, const char *file, int *out,
-                            struct mig_err *err)
+static mig_status open_file(const struct store *store, const char *file, enum catalog_use use,
+                            int *out, struct mig_err *err)
 {
     AUTO(sha256) struct sha256 hash = {0};
     unsigned char digest[MIG_SHA256_BYTES];
     AUTO(close) int fd = -1;
     AUTO(close) int copy = -1;
 
-    if (!store->manifest)
-        return fs_open_beneath(store->dir, store->folder, file, out, err);
     MIG_TRY(fs_open_beneath(store->dir, store->folder, file, &fd, err));
+    if (use == CATALOG_RUN)
+        MIG_TRY(check_owner(store, fd, file, err));
+    if (!store->manifest) {
+        *out = fd;
+        fd = -1;
+        return MIG_OK;
+    }
     MIG_TRY(fs_memfd(fd, file, &copy, err));
     MIG_TRY(sha256_init(&hash, err));
     MIG_TRY(sha256_fd(&hash, copy, file, digest, err));
@@ -468,7 +485,7 @@ static mig_status glance_file(struct store *store, const struct file *up,
         MIG_TRY(check_bytes(store, up->name, small, source.len, err));
         source.data = small;
     } else {
-        MIG_TRY(open_file(store, up->name, &fd, err));
+        MIG_TRY(open_file(store, up->name, CATALOG_LOOK, &fd, err));
         MIG_TRY(file_size(fd, up->name, &source.len, err));
         source.fd = fd;
     }
@@ -545,7 +562,7 @@ static mig_status load_module(struct store *store, const struct file *module, st
     struct migration migration;
     struct note note;
 
-    MIG_TRY(open_file(store, file, &fd, err));
+    MIG_TRY(open_file(store, file, CATALOG_LOOK, &fd, err));
     MIG_TRY(note_read_fd(fd, file, &note, err));
     if (note.id_value != module->id)
         return err_set(err, MIG_E_REFUSED,
@@ -735,7 +752,8 @@ const struct migration *catalog_find(const struct catalog *catalog, uint64_t id)
 }
 
 mig_status catalog_open_part(const struct catalog *catalog, const struct migration *migration,
-                             enum catalog_role role, struct sql_source *source, struct mig_err *err)
+                             enum catalog_role role, enum catalog_use use,
+                             struct sql_source *source, struct mig_err *err)
 {
     const struct store *store = (const struct store *)catalog;
     const struct catalog_part *part = &migration->parts[role];
@@ -746,7 +764,7 @@ mig_status catalog_open_part(const struct catalog *catalog, const struct migrati
     if (!part->file)
         return err_set(err, MIG_E_BUNDLE, "the migration %s has no such text in the bundle",
                        migration->id_text);
-    status = open_file(store, part->file, &fd, err);
+    status = open_file(store, part->file, use, &fd, err);
     if (status == MIG_E_NOTFOUND)
         return err_set(err, MIG_E_BUNDLE, "%s/%s is gone; leave the bundle alone during a run",
                        store->folder, part->file);

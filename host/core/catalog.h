@@ -62,11 +62,15 @@ AUTO_POINTER(catalog, struct catalog, catalog_free)
 /* NULL where there is none. */
 const struct migration *catalog_find(const struct catalog *catalog, uint64_t id);
 
+/* What a part is opened for: what is only shown may be anybody's. */
+enum catalog_use { CATALOG_LOOK, CATALOG_RUN };
+
 /* Opens a part for reading; source->fd is then the caller's to close. MIG_E_BUNDLE
  * when the file is gone or is no regular file of the bundle; MIG_E_REFUSED when it
- * is not what was signed. What is read of it then is what was compared. */
+ * is not what was signed, or is to be run and it or the folder is not the caller's
+ * or root's alone. What is read of it then is what was compared. */
 mig_status catalog_open_part(const struct catalog *catalog, const struct migration *migration,
-                             enum catalog_role role, struct sql_source *source,
-                             struct mig_err *err);
+                             enum catalog_role role, enum catalog_use use,
+                             struct sql_source *source, struct mig_err *err);
 
 #endif

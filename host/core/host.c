@@ -529,7 +529,7 @@ static mig_status read_part(const struct look *look, const struct migration *mig
     size_t got = 0;
     mig_status status;
 
-    MIG_TRY(catalog_open_part(look->catalog, migration, role, &source, err));
+    MIG_TRY(catalog_open_part(look->catalog, migration, role, CATALOG_LOOK, &source, err));
     if (source.len > (int64_t)SHOWN_TEXT_MAX)
         source.len = (int64_t)SHOWN_TEXT_MAX;
     status = buf_reserve(out, (size_t)source.len)

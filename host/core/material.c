@@ -105,7 +105,7 @@ static mig_status open_part(const struct material_place *place, const struct mig
                             enum catalog_role role, struct sql_source *source,
                             enum material_part part, struct material *material, struct mig_err *err)
 {
-    MIG_TRY(catalog_open_part(place->catalog, migration, role, source, err));
+    MIG_TRY(catalog_open_part(place->catalog, migration, role, CATALOG_RUN, source, err));
     material->fds[part] = source->fd;
     return hold(source, part, material, err);
 }

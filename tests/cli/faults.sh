@@ -154,6 +154,21 @@ exec 9>&-
 wait
 show up
 
+start "what others can write"
+migration 1_a "CREATE TABLE a (x);" "DROP TABLE a;"
+chmod 0666 migrations/1_a.up.sql
+show up
+show status
+chmod 0644 migrations/1_a.up.sql
+chmod 0664 migrations/1_a.down.sql
+show up
+chmod 0644 migrations/1_a.down.sql
+chmod 0777 migrations
+show up
+show plan
+chmod 0755 migrations
+show up
+
 start "escapes"
 mkdir migrations
 printf 'CREATE TABLE a (x);\nSELECT \033[31mred\033[0m;\n' \
@@ -201,6 +216,25 @@ expect "an unreadable folder ($out)" "$code" 5
 chmod 0755 migrations
 run_as_user up
 expect "readable again ($out)" "$code" 0
+
+if [[ $(id -u) == 0 ]]; then
+    start "of another user"
+    migration 1_a "CREATE TABLE a (x);" "DROP TABLE a;"
+    chown 12345 migrations/1_a.up.sql
+    run up
+    expect "a file of another user" "$code" 6
+    expect_match "a file of another user" "$err" "*migrations/1_a.up.sql (mode 0644) belongs to user 12345*"
+    chown 0 migrations/1_a.up.sql
+    chown 12345 migrations
+    run up
+    expect "a folder of another user" "$code" 6
+    expect_match "a folder of another user" "$err" "*migrations (mode 0755) belongs to user 12345*"
+    run status
+    expect_match "looking at it" "$out" "*1*pending*"
+    chown 0 migrations
+    run up
+    expect "what is root's again ($err)" "$code" 0
+fi
 
 start "postgres"
 migration 1_a "CREATE TABLE a (x INTEGER);" "DROP TABLE a;"

@@ -8,7 +8,6 @@
 
 # shellcheck source=tests/cli/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"
-umask 022
 export DATABASE_URL=sqlite:app.db
 
 # Keys for tests, published in RFC 8032, so that the transcript is always the same.

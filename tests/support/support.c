@@ -126,6 +126,7 @@ char *test_folder(void)
     const char *parent = getenv("TMPDIR");
     char *path = test_format("%s/mighost-XXXXXX", parent && *parent ? parent : "/tmp");
 
+    umask(S_IWGRP | S_IWOTH); /* the host runs nothing that others can write */
     MUST(mkdtemp(path), "no folder like %s: %s", path, strerror(errno));
     MUST(chmod(path, 0755) == 0, "chmod %s: %s", path, strerror(errno));
     return keep(strdup(path), remove_tree);

@@ -333,16 +333,19 @@ Test(catalog, parts_are_opened_as_they_were_found)
     struct sql_facts facts;
 
     test_write(folder, "1_a.down.sql", "SELECT 1; SELECT 2");
-    cr_assert_eq(catalog_open_part(catalog, &catalog->items[0], CATALOG_DOWN, &source, &err),
-                 MIG_OK);
+    cr_assert_eq(
+        catalog_open_part(catalog, &catalog->items[0], CATALOG_DOWN, CATALOG_LOOK, &source, &err),
+        MIG_OK);
     cr_assert_eq(sqltext_check(&source, 0, &facts, &err), MIG_OK);
     cr_assert_eq(facts.statements, 2);
     close(source.fd);
-    cr_assert_eq(catalog_open_part(catalog, &catalog->items[0], CATALOG_VERIFY, &source, &err),
-                 MIG_E_BUNDLE);
+    cr_assert_eq(
+        catalog_open_part(catalog, &catalog->items[0], CATALOG_VERIFY, CATALOG_LOOK, &source, &err),
+        MIG_E_BUNDLE);
     cr_assert_eq(unlink(test_format("%s/1_a.up.sql", folder)), 0);
-    cr_assert_eq(catalog_open_part(catalog, &catalog->items[0], CATALOG_UP, &source, &err),
-                 MIG_E_BUNDLE);
+    cr_assert_eq(
+        catalog_open_part(catalog, &catalog->items[0], CATALOG_UP, CATALOG_LOOK, &source, &err),
+        MIG_E_BUNDLE);
     cr_assert_not_null(strstr(err.message, "1_a.up.sql is gone"));
 }
 
@@ -355,8 +358,9 @@ Test(catalog, a_part_that_became_a_link_out_is_not_opened)
 
     cr_assert_eq(unlink(path), 0);
     cr_assert_eq(symlink("/etc/hostname", path), 0);
-    cr_assert_eq(catalog_open_part(catalog, &catalog->items[0], CATALOG_UP, &source, &err),
-                 MIG_E_REFUSED);
+    cr_assert_eq(
+        catalog_open_part(catalog, &catalog->items[0], CATALOG_UP, CATALOG_LOOK, &source, &err),
+        MIG_E_REFUSED);
 }
 
 Test(catalog, a_migration_is_found_by_its_id)
@@ -461,7 +465,8 @@ Test(catalog, an_sql_module_is_read_like_its_files)
     cr_assert_eq(migration->kind, MIGHOST_SQL_MODULE);
     cr_assert(migration->has_down);
     cr_assert_gt(migration->parts[CATALOG_UP].offset, 0);
-    cr_assert_eq(catalog_open_part(catalog, migration, CATALOG_UP, &source, &err), MIG_OK);
+    cr_assert_eq(catalog_open_part(catalog, migration, CATALOG_UP, CATALOG_LOOK, &source, &err),
+                 MIG_OK);
     cr_assert_eq(sqltext_check(&source, 0, &facts, &err), MIG_OK, "%s", err.message);
     cr_assert_gt(facts.statements, 0);
     cr_assert_arr_eq(facts.checksum, migration->checksum, 32);

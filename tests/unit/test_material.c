@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LARGE ((size_t)200 * 1024)
 
@@ -62,6 +63,22 @@ Test(material, a_text_that_changed_since_the_listing_is_refused)
     test_write(folder, "1_one.up.sql", "SELECT 'UP';\n");
     cr_assert_eq(open_step(&material), MIG_E_BUNDLE);
     cr_assert(strstr(err.message, "changed between"), "%s", err.message);
+}
+
+Test(material, what_others_can_write_is_not_run)
+{
+    static const char *const files[] = {"1_one.up.sql", "1_one.down.sql", "."};
+
+    load("SELECT 'up';\n");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        AUTO(material) struct material material = MATERIAL_NONE;
+        const char *path = test_format("%s/%s", folder, files[i]);
+
+        cr_assert_eq(chmod(path, 0777), 0);
+        cr_assert_eq(open_step(&material), MIG_E_REFUSED, "%s", files[i]);
+        cr_assert(strstr(err.message, "mode 0777"), "%s", err.message);
+        cr_assert_eq(chmod(path, 0755), 0);
+    }
 }
 
 Test(material, an_empty_text_is_one)

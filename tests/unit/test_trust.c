@@ -523,7 +523,7 @@ Test(trust, what_changes_before_the_bundle_is_listed_is_refused)
 
 static mig_status open_up(struct sql_source *source)
 {
-    return catalog_open_part(catalog, &catalog->items[0], CATALOG_UP, source, &err);
+    return catalog_open_part(catalog, &catalog->items[0], CATALOG_UP, CATALOG_LOOK, source, &err);
 }
 
 Test(trust, what_changes_after_the_bundle_was_listed_is_refused)
