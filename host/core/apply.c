@@ -199,6 +199,7 @@ static mig_status row_enter(struct work *work, enum mighost_state state, struct 
     if (status == MIG_E_NOTFOUND && !going_up(work))
         return note_skipped(work);
     work->session->began = work->session->began || status != MIG_E_CONNECTION;
+    work->entered = work->entered || status == MIG_OK;
     return status;
 }
 
@@ -432,22 +433,47 @@ static bool done_by_another(const struct work *work)
            list->items[0].state == MIGHOST_APPLIED;
 }
 
+/* The row that we wrote stands though our transaction is gone: something in the
+ * migration has committed it. */
+static bool has_committed(const struct work *work)
+{
+    AUTO(applied_list) struct applied_list *list = NULL;
+    struct mig_err ignored;
+
+    return work->entered &&
+           history_find(work->session->history, work->item->id, &list, &ignored) == MIG_OK &&
+           list->items[0].state == MIGHOST_RUNNING;
+}
+
+static mig_status atomic_broken(const struct work *work, struct mig_err *err)
+{
+    err->status = MIG_E_PARTIAL;
+    return err_append(err,
+                      "it has ended the host's transaction by itself, and what it committed so "
+                      "stands: look, then `mighost resolve %s` with --retry, --applied or "
+                      "--reverted",
+                      work->item->id_text);
+}
+
+/* Where the connection was lost, whoever called reads what is left. */
 static mig_status run_atomic(struct work *work, struct mig_err *err)
 {
     mig_status status = atomic_once(work, err);
 
-    for (int attempt = 1; status < 0 && status != MIG_E_OUTCOME; attempt++) {
+    for (int attempt = 1; status < 0 && status != MIG_E_OUTCOME && status != MIG_E_CONNECTION;
+         attempt++) {
         work->driver->rollback(work->conn);
         if (done_by_another(work))
             return note_skipped(work);
-        if (work_again(work, attempt, WORK_ATTEMPTS, err) < 0)
-            break;
+        if (has_committed(work))
+            return atomic_broken(work, err);
+        if (work_again(work, attempt, WORK_ATTEMPTS, err) < 0) {
+            say_limit(work, err);
+            return err_append(err, "nothing of this migration is left, those before it stand");
+        }
         status = atomic_once(work, err);
     }
-    if (status == MIG_OK || status == MIG_E_OUTCOME)
-        return status;
-    say_limit(work, err);
-    return err_append(err, "nothing of this migration is left, those before it stand");
+    return status;
 }
 
 /* --- mode durable -------------------------------------------------------------- */

@@ -128,6 +128,34 @@ Test(worker_postgres, an_error_that_the_module_swallowed_is_told)
     fails(test_postgres(), "fail_swallowed", pieces);
 }
 
+/* Then it is not said that nothing is left, and the row `running` shows it. */
+static void commits_by_itself(const char *begin)
+{
+    char *url = test_postgres();
+    struct test_result result = test_mighost("-d", url, "-m", bundle("tx_native"), "--library",
+                                             "libpq.so.5", "up", "--set", begin);
+
+    cr_assert_eq(result.exit_code, 7, "exit %d: %s", result.exit_code, result.err);
+    says(&result, "what it committed so stands");
+    says(&result, "mighost resolve 20240601000080");
+    cr_assert_null(strstr(result.err, "nothing of this migration is left"), "%s", result.err);
+    cr_assert(has_table(url, "tx_native"));
+    cr_assert_str_eq(test_query(url, "SELECT string_agg(state, ' ') FROM mighost_history"),
+                     "running");
+    cr_assert_str_eq(test_query(url, "SELECT count(*) FROM mighost_log WHERE outcome = 'failed'"),
+                     "1");
+}
+
+Test(worker_postgres, a_transaction_that_the_module_ends_and_replaces_is_half_done)
+{
+    commits_by_itself("begin=yes");
+}
+
+Test(worker_postgres, a_transaction_that_the_module_ends_is_half_done)
+{
+    commits_by_itself("other=no");
+}
+
 static void cuts_long_text(const char *url)
 {
     struct test_result result = run_up(url, "fail_long");
