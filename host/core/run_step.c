@@ -209,11 +209,18 @@ static mig_status reconcile(struct run *run, const struct plan_step *step, enum 
                       again.message);
 }
 
-/* The history has been read since: the outcome is no longer unknown. */
-static void know_outcome(enum verdict verdict, struct mig_err *err)
+/* The connection was lost and the history has been read since: the outcome is
+ * no longer unknown, and the server can be reached. */
+static mig_status tell_verdict(const struct plan_step *step, enum verdict verdict,
+                               struct mig_err *err)
 {
-    if (lost(err->status))
-        err->status = verdict == VERDICT_HALF ? MIG_E_PARTIAL : MIG_E_CONNECTION;
+    err->status = verdict == VERDICT_HALF ? MIG_E_PARTIAL : MIG_E_FAILED;
+    if (verdict != VERDICT_HALF)
+        return err_append(err, "the history shows that nothing of this migration was applied");
+    return err_append(err,
+                      "the history shows that a part of this migration stands: `mighost show %s` "
+                      "tells more",
+                      step_id(step));
 }
 
 /* --- one step in a worker ------------------------------------------------------------------ */
@@ -260,7 +267,7 @@ static struct worker_job job_of(struct run *run, const struct plan_step *step,
     };
 }
 
-/* A worker that died could not write its failure into the log. */
+/* Who died, or had lost the connection, could not write the failure into the log. */
 static void log_death(struct run *run, const struct plan_step *step, int64_t began_wall_ms,
                       int64_t duration_ms, const struct mig_err *err)
 {
@@ -285,8 +292,8 @@ static void log_death(struct run *run, const struct plan_step *step, int64_t beg
     session->driver->rollback(session->conn);
 }
 
-/* The worker came to its end behind its last commit: the history decides, and
- * what became of the worker is told beside it. */
+/* The worker, or the connection, came to its end behind the last commit: the
+ * history decides, and what happened is told beside it. */
 static void warn_late(struct run *run, const struct plan_step *step, size_t index, bool skipped,
                       struct mig_err *err)
 {
@@ -303,13 +310,12 @@ static mig_status explain_failure(const struct plan_step *step, enum verdict ver
 {
     enum mig_mode mode = step->migration ? step->migration->mode : step->applied->mode;
 
-    know_outcome(verdict, err);
-    if (verdict == VERDICT_NOT_DONE)
-        return end->reported
-                   ? err->status
-                   : err_append(err, "nothing of this migration is left, those before it stand");
+    if (lost(err->status))
+        return tell_verdict(step, verdict, err);
     if (end->reported)
         return err->status;
+    if (verdict == VERDICT_NOT_DONE)
+        return err_append(err, "nothing of this migration is left, those before it stand");
     err->status = MIG_E_PARTIAL;
     if (mode == MIG_DURABLE)
         return err_append(err, "its finished steps stand: run the command again to go on");
@@ -387,9 +393,10 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
                        "the worker reported success, but the history does not have migration %s "
                        "as done: something else changed the history",
                        step_id(step));
-    if (!end.reported)
+    explain_failure(step, verdict, &end, err);
+    if (!end.reported || lost(status))
         log_death(run, step, began_wall_ms, clock_mono_ms() - began_ms, err);
-    return explain_failure(step, verdict, &end, err);
+    return err->status;
 }
 
 /* A module in this process, for programs that chose so. */
@@ -440,6 +447,8 @@ mig_status run_one(struct run *run, const struct plan_step *step, size_t index, 
 {
     bool began;
     enum verdict verdict;
+    int64_t began_wall_ms = clock_wall_ms();
+    int64_t began_ms = clock_mono_ms();
     mig_status status = step_once(run, step, index, skipped, &began, err);
 
     if (!lost(status) ||
@@ -448,12 +457,12 @@ mig_status run_one(struct run *run, const struct plan_step *step, size_t index, 
     MIG_TRY(reconcile(run, step, &verdict, err));
     if (verdict == VERDICT_DONE || verdict == VERDICT_SKIPPED) {
         *skipped = verdict == VERDICT_SKIPPED;
+        warn_late(run, step, index, *skipped, err);
         return MIG_OK;
     }
     if (!began)
         return step_once(run, step, index, skipped, &began, err);
-    know_outcome(verdict, err);
-    return verdict == VERDICT_HALF
-               ? err->status
-               : err_append(err, "the history shows that nothing of this migration was applied");
+    tell_verdict(step, verdict, err);
+    log_death(run, step, began_wall_ms, clock_mono_ms() - began_ms, err);
+    return err->status;
 }

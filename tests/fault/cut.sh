@@ -50,7 +50,7 @@ cut_at()
         return 1
     fi
     case $code:$now in
-    0:applied | 3: | 3:partial | 7:partial) ;;
+    0:applied | 1: | 3: | 7:partial) ;;
     *) fail "cut $2 message $1: exit code $code, history [$now]: $(<"$folder/run.err")" ;;
     esac
     finish

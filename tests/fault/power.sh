@@ -41,7 +41,7 @@ crash_once()
         expect "a run that came to its end" "$(state)" applied
         span=$((span * 3 / 4 + 20))
         ;;
-    3 | 7 | 11)
+    1 | 3 | 7 | 11)
         crashes=$((crashes + 1))
         span=$((span + span / 20))
         ;;

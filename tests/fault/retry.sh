@@ -5,7 +5,8 @@
 # said each time: a deadlock, a serialization failure, a table that a long
 # transaction holds; for SQL and native migrations, and for the statements of
 # durable ones. Then it is exit code 1, nothing is left, and the sentence says
-# who was in the way. Whoever reads meanwhile is not kept waiting.
+# who was in the way. Whoever reads meanwhile is not kept waiting. A session that
+# somebody ends is exit code 1 at once.
 set -euo pipefail
 # shellcheck source=tests/fault/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"
@@ -293,7 +294,27 @@ held_for_good()
     expect "columns" "$(ask "SELECT count(*) FROM information_schema.columns WHERE table_name = 't'")" 3
 }
 
+readonly HALF='CREATE TABLE half (x INT)'
+readonly SUICIDE='SELECT pg_terminate_backend(pg_backend_pid())'
+
+# terminated ARGUMENT...: somebody ends the session. That is not tried again.
+terminated()
+{
+    new_database
+    run 1 "$@"
+    says "57P01"
+    says "the history shows that nothing of this migration was applied"
+    tried 0
+    expect "history" "$(ask "SELECT count(*) FROM mighost_history")" 0
+    expect "attempts in the log" "$(ask "SELECT count(*) || max(outcome) FROM mighost_log")" 1failed
+    expect "tables" "$(ask "SELECT count(*) FROM pg_tables WHERE tablename = 'half'")" 0
+}
+
 announce
+sql_bundle "$HALF; $SUICIDE;"
+terminated
+bundle=$MIGHOST_FIXTURES/run_params
+terminated --set "first=$HALF" --set "second=$SUICIDE"
 sql_bundle "$FIRST $SECOND"
 a_deadlock
 bundle=$MIGHOST_FIXTURES/run_params
