@@ -10,6 +10,7 @@
  *   MIGHOST_FAIL=KIND:NUMBER  KIND: memory, io, space (the disk is full), descriptors,
  *                             talk (sockets), or the name of one function
  *   MIGHOST_FAIL_IN=NAME      the program meant: mighost or mighost-worker
+ *   MIGHOST_FAIL_BY=kill      the program is killed instead, before it makes that call
  *   MIGHOST_FAIL_LOG=FILE     gets a line, and the calls that led there, when one failed;
  *                             else, at the end, how many calls of the kind there were
  *   MIGHOST_CLOCK=SECONDS     the clock jumps back so far with every reading of it
@@ -21,6 +22,7 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -42,7 +44,7 @@
 #define ALIGNMENT 16
 #define FRAMES 40
 #define LINE_BYTES 160
-#define SETTINGS 5 /* of the environment, given to a worker */
+#define SETTINGS 6 /* of the environment, given to a worker */
 
 enum kind { MEMORY, IO, SPACE, DESCRIPTORS, TALK, KINDS };
 
@@ -135,6 +137,8 @@ static bool fails(const char *function, const struct failure *failure)
         return false;
     atomic_store(&counting, false);
     tell_failure(function, error);
+    if (getenv("MIGHOST_FAIL_BY"))
+        raise(SIGKILL);
     errno = error;
     return true;
 }
@@ -395,7 +399,8 @@ EXPORT int posix_spawn(pid_t *out, const char *path, const posix_spawn_file_acti
                        const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
     static const char *const passed[SETTINGS] = {
-        "LD_PRELOAD=", "MIGHOST_FAIL=", "MIGHOST_FAIL_IN=", "MIGHOST_FAIL_LOG=", "MIGHOST_CLOCK="};
+        "LD_PRELOAD=",      "MIGHOST_FAIL=",     "MIGHOST_FAIL_IN=",
+        "MIGHOST_FAIL_BY=", "MIGHOST_FAIL_LOG=", "MIGHOST_CLOCK="};
     NEXT(posix_spawn)
     char *environment[256];
     size_t used = 0;
