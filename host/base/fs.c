@@ -354,24 +354,39 @@ mig_status fs_write(const char *path, const void *data, size_t len, mode_t mode,
     return status;
 }
 
+static mig_status check_mode(const struct stat *info, mode_t others, const char *path,
+                             struct mig_err *err)
+{
+    if (info->st_mode & others)
+        return err_set(err, MIG_E_REFUSED,
+                       "%s has mode %04o, so others can write it; take that away with "
+                       "`chmod go-w`",
+                       path, (unsigned)(info->st_mode & 07777));
+    if (info->st_uid != 0 && info->st_uid != geteuid())
+        return err_set(err, MIG_E_REFUSED,
+                       "%s (mode %04o) belongs to user %u, and only files of root or of user "
+                       "%u, who runs this, are trusted",
+                       path, (unsigned)(info->st_mode & 07777), (unsigned)info->st_uid,
+                       (unsigned)geteuid());
+    return MIG_OK;
+}
+
 mig_status fs_check_owner(int fd, const char *path, struct mig_err *err)
 {
     struct stat info;
 
     if (fstat(fd, &info) != 0)
         return err_errno(err, MIG_E_IO, errno, "reading the properties of %s", path);
-    if (info.st_mode & (S_IWGRP | S_IWOTH))
-        return err_set(err, MIG_E_REFUSED,
-                       "%s has mode %04o, so others can write it; take that away with "
-                       "`chmod go-w`",
-                       path, (unsigned)(info.st_mode & 07777));
-    if (info.st_uid != 0 && info.st_uid != geteuid())
-        return err_set(err, MIG_E_REFUSED,
-                       "%s (mode %04o) belongs to user %u, and only files of root or of user "
-                       "%u, who runs this, are trusted",
-                       path, (unsigned)(info.st_mode & 07777), (unsigned)info.st_uid,
-                       (unsigned)geteuid());
-    return MIG_OK;
+    return check_mode(&info, S_IWGRP | S_IWOTH, path, err);
+}
+
+mig_status fs_check_text(int fd, const char *path, struct mig_err *err)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0)
+        return err_errno(err, MIG_E_IO, errno, "reading the properties of %s", path);
+    return check_mode(&info, info.st_gid == getegid() ? S_IWOTH : S_IWGRP | S_IWOTH, path, err);
 }
 
 mig_status fs_check_exec(int fd, const char *path, struct mig_err *err)

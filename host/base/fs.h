@@ -66,6 +66,9 @@ mig_status fs_write(const char *path, const void *data, size_t len, mode_t mode,
  * and nobody else can write it. A sticky folder such as /tmp passes no more
  * than another. */
 mig_status fs_check_owner(int fd, const char *path, struct mig_err *err);
+/* The same for what is no code: the caller's own group may write it, which on
+ * many systems is the caller alone and whose files a umask of 002 makes so. */
+mig_status fs_check_text(int fd, const char *path, struct mig_err *err);
 /* MIG_E_REFUSED where the file lies on a file system mounted noexec. */
 mig_status fs_check_exec(int fd, const char *path, struct mig_err *err);
 

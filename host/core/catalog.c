@@ -65,6 +65,7 @@ struct store {
     const char *engine;
     uint32_t lexis;
     int dir;
+    bool own; /* nobody else can write the folder */
 };
 
 /* The files of one id. */
@@ -389,16 +390,17 @@ static mig_status file_size(int fd, const char *file, int64_t *out, struct mig_e
     return MIG_OK;
 }
 
-/* What is to be run must be the caller's own, as a module must: an SQL text does
- * whatever the database's user may do. */
+/* What is to be run must be the caller's own: an SQL text does whatever the
+ * database's user may do. */
 static mig_status check_owner(const struct store *store, int fd, const char *file,
                               struct mig_err *err)
 {
     char path[FS_PATH_SIZE];
 
-    MIG_TRY(fs_check_owner(store->dir, store->folder, err));
+    if (!store->own)
+        MIG_TRY(fs_check_text(store->dir, store->folder, err));
     MIG_TRY(fs_join(path, sizeof path, store->folder, file, err));
-    return fs_check_owner(fd, path, err);
+    return fs_check_text(fd, path, err);
 }
 
 /* Opens a file of the bundle. What was signed is compared in a copy that nobody
@@ -680,10 +682,12 @@ static mig_status as_bundle(mig_status status, struct mig_err *err)
 static mig_status open_folder(struct store *store, const char *folder, struct mig_err *err)
 {
     mig_status status = fs_open_dir(folder, &store->dir, err);
+    struct mig_err ignored;
 
     if (status == MIG_E_NOTFOUND)
         return err_set(err, MIG_E_BUNDLE,
                        "there is no bundle %s; name the folder of the migrations with -m", folder);
+    store->own = status == MIG_OK && fs_check_text(store->dir, folder, &ignored) == MIG_OK;
     return as_bundle(status, err);
 }
 

@@ -160,7 +160,7 @@ chmod 0666 migrations/1_a.up.sql
 show up
 show status
 chmod 0644 migrations/1_a.up.sql
-chmod 0664 migrations/1_a.down.sql
+chmod 0646 migrations/1_a.down.sql
 show up
 chmod 0644 migrations/1_a.down.sql
 chmod 0777 migrations
@@ -224,7 +224,12 @@ if [[ $(id -u) == 0 ]]; then
     run up
     expect "a file of another user" "$code" 6
     expect_match "a file of another user" "$err" "*migrations/1_a.up.sql (mode 0644) belongs to user 12345*"
-    chown 0 migrations/1_a.up.sql
+    chown 0:12345 migrations/1_a.up.sql
+    chmod 0664 migrations/1_a.up.sql
+    run up
+    expect "a file that another group can write" "$code" 6
+    expect_match "a file that another group can write" "$err" "*1_a.up.sql has mode 0664*"
+    chown 0:0 migrations/1_a.up.sql
     chown 12345 migrations
     run up
     expect "a folder of another user" "$code" 6

@@ -161,6 +161,24 @@ Test(fs, what_others_can_write_is_not_trusted)
     cr_assert_eq(fs_check_owner(fd, path, &err), MIG_E_REFUSED);
 }
 
+/* A umask of 002 makes files so. */
+Test(fs, a_text_may_be_written_by_the_callers_own_group)
+{
+    const char *path = test_write(test_folder(), "f", "x");
+    AUTO(close) int fd = open(path, O_RDONLY);
+
+    cr_assert_eq(fchmod(fd, 0664), 0);
+    cr_assert_eq(fs_check_text(fd, path, &err), MIG_OK);
+    cr_assert_eq(fchmod(fd, 0666), 0);
+    cr_assert_eq(fs_check_text(fd, path, &err), MIG_E_REFUSED);
+    if (geteuid() != 0)
+        cr_skip_test("only root can give files to any group");
+    cr_assert_eq(fchown(fd, (uid_t)-1, 12345), 0);
+    cr_assert_eq(fchmod(fd, 0664), 0);
+    cr_assert_eq(fs_check_text(fd, path, &err), MIG_E_REFUSED);
+    cr_assert(strstr(err.message, "mode 0664"), "%s", err.message);
+}
+
 Test(fs, what_another_user_owns_is_not_trusted)
 {
     const char *path = test_write(test_folder(), "f", "x");
