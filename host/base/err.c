@@ -98,10 +98,18 @@ static mig_status status_of_errno(int errno_value, mig_status otherwise)
     }
 }
 
+/* The system's own words, but where they leave out what to do. */
+static const char *reason_of(int errno_value)
+{
+    if (errno_value == EFBIG)
+        return "the file is as large as this process may make one (ulimit -f)";
+    return strerrordesc_np(errno_value);
+}
+
 mig_status err_errno(struct mig_err *err, mig_status status, int errno_value, const char *format,
                      ...)
 {
-    const char *reason = strerrordesc_np(errno_value);
+    const char *reason = reason_of(errno_value);
     char text[sizeof err->message];
     va_list args;
 

@@ -426,6 +426,15 @@ static mig_status memfd_seal(int fd, const char *name, struct mig_err *err)
     return MIG_OK;
 }
 
+static mig_status memfd_write(int fd, const char *name, const void *data, size_t len,
+                              struct mig_err *err)
+{
+    char copy[FS_PATH_SIZE + sizeof "the copy of  in memory"];
+
+    snprintf(copy, sizeof copy, "the copy of %s in memory", name);
+    return fs_write_fd(fd, copy, data, len, err);
+}
+
 static mig_status copy_all(int from, const char *name, int to, struct mig_err *err)
 {
     AUTO(free) char *window = malloc(FS_WINDOW);
@@ -438,7 +447,7 @@ static mig_status copy_all(int from, const char *name, int to, struct mig_err *e
         mig_status status = fs_pread(from, name, window, FS_WINDOW, offset, &got, err);
 
         if (status == MIG_OK)
-            status = fs_write_fd(to, name, window, got, err);
+            status = memfd_write(to, name, window, got, err);
         if (status != MIG_OK)
             return status;
         offset += (int64_t)got;
@@ -469,7 +478,7 @@ mig_status fs_memfd_bytes(const void *data, size_t len, const char *name, int *o
     mig_status status = memfd_new(name, &copy, err);
 
     if (status == MIG_OK)
-        status = fs_write_fd(copy, name, data, len, err);
+        status = memfd_write(copy, name, data, len, err);
     if (status == MIG_OK)
         status = memfd_seal(copy, name, err);
     if (status != MIG_OK)

@@ -6,7 +6,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 static struct mig_err err;
 
@@ -222,6 +224,19 @@ Test(fs, bytes_of_memory_can_be_sealed_too)
     cr_assert_eq(lseek(copy, 0, SEEK_SET), 0);
     cr_assert_eq(fs_read_fd(copy, "carrier", 10, &out, &err), MIG_OK);
     cr_assert_str_eq(buf_text(&out), "abc");
+}
+
+Test(fs, a_copy_in_memory_is_limited_as_a_file_is_and_says_so)
+{
+    const struct rlimit limit = {.rlim_cur = 2, .rlim_max = RLIM_INFINITY};
+    int copy = -1;
+
+    cr_assert_neq(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    cr_assert_eq(fs_memfd_bytes("abc", 3, "carrier", &copy, &err), MIG_E_FULL);
+    cr_assert(strstr(err.message, "the copy of carrier in memory"), "%s", err.message);
+    cr_assert(strstr(err.message, "ulimit -f"), "%s", err.message);
+    cr_assert_eq(copy, -1);
 }
 
 Test(fs, the_own_folder_is_that_of_this_program)
