@@ -4,7 +4,8 @@
 # Folders written for other tools, in the three kinds of names that they use,
 # hundreds of files each: applied as they are, rolled back, and a mistake in one
 # of them is told at its line. The texts are what people put into migrations,
-# turn and turn about; %n is the file's number, so that each is its own.
+# turn and turn about; %n is the file's number, so that each is its own. Then
+# whole files as several tools write them, and what the engines dump themselves.
 # shellcheck source=tests/cli/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"
 # shellcheck source=tests/cli/engines.sh.inc
@@ -385,6 +386,461 @@ broken_index()
     history_is "000001:applied 000002:applied 000003:applied 000004:applied"
 }
 
+# --- as other tools write it ------------------------------------------------------------
+
+# Each in the manner of one tool: its head, its comments, its quoting. A line
+# `-- @` is where the mistake goes; a text without one has no room for it.
+styles_of_postgres()
+{
+    cat <<'TEXT'
+==up dumped_structure
+--
+-- PostgreSQL database dump
+--
+
+-- Dumped from database version 15.4 (Debian 15.4-1.pgdg120+1)
+-- Dumped by pg_dump version 15.4 (Debian 15.4-1.pgdg120+1)
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: %extension; Type: EXTENSION; Schema: -; Owner: -
+--
+
+CREATE EXTENSION IF NOT EXISTS %extension WITH SCHEMA public;
+
+
+--
+-- Name: order_state; Type: TYPE; Schema: public; Owner: -
+--
+
+CREATE TYPE public.order_state AS ENUM (
+    'new',
+    'paid; not sent',
+    'sent'
+);
+
+--
+-- Name: stamp(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.stamp() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+  -- dumped; with its comments
+  EXECUTE $$SELECT $1$$ USING 'a;b';
+  NEW.updated_at = now();
+  RETURN NEW;
+END;
+$_$;
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: orders; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.orders (
+    id bigint NOT NULL,
+    state public.order_state DEFAULT 'new'::public.order_state NOT NULL,
+    note character varying DEFAULT 'it''s; --'::character varying,
+    updated_at timestamp(6) without time zone
+);
+
+CREATE SEQUENCE public.orders_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE public.orders_id_seq OWNED BY public.orders.id;
+
+CREATE TABLE public.schema_migrations (
+    version character varying NOT NULL
+);
+
+-- @
+ALTER TABLE ONLY public.orders ALTER COLUMN id SET DEFAULT nextval('public.orders_id_seq'::regclass);
+
+ALTER TABLE ONLY public.orders
+    ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
+
+CREATE INDEX index_orders_on_state ON public.orders USING btree (state) WHERE (note IS NOT NULL);
+
+CREATE TRIGGER stamp BEFORE UPDATE ON public.orders FOR EACH ROW EXECUTE FUNCTION public.stamp();
+
+--
+-- PostgreSQL database dump complete
+--
+
+SET search_path TO "$user", public;
+
+INSERT INTO "schema_migrations" (version) VALUES
+('20240126100000'),
+('20240126110000');
+
+
+==down
+DROP TABLE schema_migrations, orders;
+DROP FUNCTION stamp();
+DROP TYPE order_state;
+==up diesel_initial_setup
+-- This file was automatically created by Diesel to setup helper functions
+-- and other internal bookkeeping. This file is safe to edit, any future
+-- changes will be added to existing projects as new migrations.
+
+
+
+
+-- Sets up a trigger for the given table; it's called like this:
+--
+-- ```sql
+-- SELECT touch_managed('people');
+-- ```
+CREATE OR REPLACE FUNCTION touch_managed(_tbl regclass) RETURNS VOID AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER touched BEFORE UPDATE ON %s
+                    FOR EACH ROW EXECUTE PROCEDURE touch_row()', _tbl);
+END;
+$$ LANGUAGE plpgsql;
+
+-- @
+CREATE OR REPLACE FUNCTION touch_row() RETURNS trigger AS $$
+BEGIN
+    IF (
+        NEW IS DISTINCT FROM OLD AND
+        NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at
+    ) THEN
+        NEW.updated_at := current_timestamp;
+    END IF;
+    RETURN NEW;
+END;
+$$ LANGUAGE plpgsql;
+==down
+-- This file was automatically created by Diesel; it's safe to edit.
+
+DROP FUNCTION IF EXISTS touch_managed(_tbl regclass);
+DROP FUNCTION IF EXISTS touch_row();
+==up create_people
+-- Your SQL goes here
+CREATE TABLE people (
+  id SERIAL PRIMARY KEY,
+  name VARCHAR NOT NULL,
+  updated_at TIMESTAMP NOT NULL DEFAULT NOW()
+);
+
+SELECT touch_managed('people');
+-- @
+==down
+-- This file should undo anything in `up.sql`
+DROP TABLE people
+==up add_people_emails
+BEGIN;
+
+CREATE EXTENSION IF NOT EXISTS "%extension";
+ALTER TABLE people ADD COLUMN IF NOT EXISTS email varchar (300) UNIQUE;
+-- @
+UPDATE people SET email = name || '@example.com';
+
+COMMIT;
+==down
+BEGIN;
+
+ALTER TABLE people DROP COLUMN IF EXISTS email;
+
+COMMIT;
+==up many_dollars
+-- Add up migration script here
+DO $do$
+DECLARE
+    body text := $sql$SELECT $$;$$ || $q$ '; $q$ || $x$ $do $x$$sql$;
+    got text;
+BEGIN
+    EXECUTE body INTO got;
+    IF position(';' IN got) = 0 THEN RAISE EXCEPTION 'no %', $$;$$; END IF;
+    CREATE TABLE IF NOT EXISTS quoted (body text DEFAULT $$it's; "here"$$);
+END
+$do$;
+-- @
+CREATE FUNCTION quoting() RETURNS text AS $f$ SELECT $$a;b$$ || $g$c;d$g$ $f$ LANGUAGE sql;
+CREATE FUNCTION quoted_old(text) RETURNS text AS 'SELECT ''$$;'' || $1' LANGUAGE sql;
+INSERT INTO quoted VALUES (quoting()), (quoted_old(E'\';$$')), (DEFAULT);
+==down
+-- Add down migration script here
+DROP FUNCTION quoting; DROP FUNCTION quoted_old;
+DROP TABLE quoted;
+==up index_people_names
+-- Cannot run inside a transaction block.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "index_people_on_name"
+    ON "people" USING btree ("name");
+==down
+DROP INDEX CONCURRENTLY IF EXISTS "index_people_on_name";
+==up set_fk_public_comment
+alter table "public"."people" add column "boss" integer
+ null;
+alter table "public"."people"
+  add constraint "people_boss_fkey"
+  foreign key ("boss")
+  references "public"."people"
+  ("id") on update restrict on delete set null;
+-- @
+comment on column "public"."people"."boss" is E'who says; what''s up';
+==down
+alter table "public"."people" drop constraint "people_boss_fkey";
+alter table "public"."people" drop column "boss";
+==up init_client
+-- CreateEnum
+CREATE TYPE "Role" AS ENUM ('USER', 'ADMIN');
+
+-- CreateTable
+CREATE TABLE "Account" (
+    "id" TEXT NOT NULL,
+    "role" "Role" NOT NULL DEFAULT 'USER',
+    "createdAt" TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+
+    CONSTRAINT "Account_pkey" PRIMARY KEY ("id")
+);
+
+-- CreateIndex
+CREATE UNIQUE INDEX "Account_role_id_key" ON "Account"("role", "id");
+-- @
+
+/*
+  Warnings:
+
+  - Added the required column `personId` to the `Account` table; it's without a default.
+
+*/
+-- AlterTable
+ALTER TABLE "Account" ADD COLUMN     "personId" INTEGER NOT NULL;
+
+-- AddForeignKey
+ALTER TABLE "Account" ADD CONSTRAINT "Account_personId_fkey" FOREIGN KEY ("personId") REFERENCES "people"("id") ON DELETE RESTRICT ON UPDATE CASCADE;
+==down
+DROP TABLE "Account";
+DROP TYPE "Role";
+==up idempotent_script
+START TRANSACTION;
+
+CREATE TABLE IF NOT EXISTS "__Migrations" (
+    "Id" character varying(150) NOT NULL,
+    CONSTRAINT "PK___Migrations" PRIMARY KEY ("Id")
+);
+
+
+DO $EF$
+BEGIN
+    IF NOT EXISTS(SELECT 1 FROM "__Migrations" WHERE "Id" = '20240126_Blogs') THEN
+    CREATE TABLE "Blogs" (
+        "Id" integer GENERATED BY DEFAULT AS IDENTITY,
+        CONSTRAINT "PK_Blogs" PRIMARY KEY ("Id")
+    );
+    END IF;
+END $EF$;
+
+-- @
+DO $EF$
+BEGIN
+    IF NOT EXISTS(SELECT 1 FROM "__Migrations" WHERE "Id" = '20240126_Blogs') THEN
+    INSERT INTO "__Migrations" ("Id")
+    VALUES ('20240126_Blogs');
+    END IF;
+END $EF$;
+COMMIT;
+
+==down
+DROP TABLE "Blogs";
+DROP TABLE "__Migrations";
+TEXT
+}
+
+styles_of_sqlite()
+{
+    cat <<'TEXT'
+==up dumped
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE IF NOT EXISTS "orders" ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL, "note" varchar DEFAULT NULL, "data" blob);
+INSERT INTO orders VALUES(1,'it''s; --',X'003b00');
+INSERT INTO orders VALUES(2,replace('two\nlines;','\n',char(10)),NULL);
+CREATE TABLE lines (id INTEGER PRIMARY KEY, "order" INTEGER NOT NULL REFERENCES orders(id) ON DELETE CASCADE);
+INSERT INTO lines VALUES(10,2);
+-- @
+DELETE FROM sqlite_sequence;
+INSERT INTO sqlite_sequence VALUES('orders',2);
+CREATE INDEX "index_lines" ON lines ("order");
+CREATE TRIGGER gone AFTER DELETE ON orders BEGIN UPDATE orders SET note = CASE WHEN note = 'x;' THEN 'end' ELSE note END; END;
+COMMIT;
+==down
+DROP TABLE lines;
+DROP TABLE orders;
+==up structure
+CREATE TABLE IF NOT EXISTS "schema_migrations" ("version" varchar NOT NULL PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS "ar_internal_metadata" ("key" varchar NOT NULL PRIMARY KEY, "value" varchar, "created_at" datetime(6) NOT NULL, "updated_at" datetime(6) NOT NULL);
+CREATE UNIQUE INDEX "index_metadata_on_value" ON "ar_internal_metadata" ("value") /*application='Shop;'*/;
+-- @
+INSERT INTO "schema_migrations" (version) VALUES
+('20240126110000'),
+('20240126100000');
+
+==down
+DROP TABLE schema_migrations; DROP TABLE ar_internal_metadata;
+==up sqlmigrate
+BEGIN;
+--
+-- Create model Person
+--
+CREATE TABLE "shop_person" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "name" varchar(100) NOT NULL);
+--
+-- Add field joined to person; it's not null
+--
+-- @
+CREATE TABLE "new__shop_person" ("id" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "joined" date NOT NULL, "name" varchar(100) NOT NULL);
+INSERT INTO "new__shop_person" ("id", "name", "joined") SELECT "id", "name", '2024-01-26' FROM "shop_person";
+DROP TABLE "shop_person";
+ALTER TABLE "new__shop_person" RENAME TO "shop_person";
+COMMIT;
+==down
+BEGIN;
+DROP TABLE "shop_person";
+COMMIT;
+==up redefine_tables
+/*
+  Warnings:
+
+  - You are about to drop the column `note` on the `lines` table; it's lost.
+
+*/
+-- RedefineTables
+PRAGMA foreign_keys=OFF;
+CREATE TABLE "new_lines" (
+    "id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    "order" INTEGER NOT NULL,
+    "count" INTEGER NOT NULL DEFAULT 1,
+    CONSTRAINT "lines_order_fkey" FOREIGN KEY ("order") REFERENCES "orders" ("id") ON DELETE RESTRICT ON UPDATE CASCADE
+);
+INSERT INTO "new_lines" ("id", "order") SELECT "id", "order" FROM "lines";
+DROP TABLE "lines";
+-- @
+ALTER TABLE "new_lines" RENAME TO "lines";
+CREATE INDEX "lines_count" ON "lines"("count");
+PRAGMA foreign_key_check;
+PRAGMA foreign_keys=ON;
+==down
+DROP INDEX "lines_count";
+==up triggers
+-- Your SQL goes here
+CREATE TABLE "changes" (`what` TEXT, [when] TEXT DEFAULT CURRENT_TIMESTAMP);
+CREATE TRIGGER IF NOT EXISTS "line_added" AFTER INSERT ON "lines"
+FOR EACH ROW WHEN NEW."count" > 0
+BEGIN
+    INSERT INTO "changes" (`what`) VALUES ('added; ' || NEW."id"); -- end;
+    DELETE FROM "changes" WHERE [when] < datetime('now', '-1 year');
+END;
+-- @
+INSERT INTO "lines" ("order") VALUES (1);
+==down
+-- This file should undo anything in `up.sql`
+DROP TRIGGER "line_added";
+DROP TABLE "changes"
+TEXT
+}
+
+# write_styles FORMAT LINE_ENDS: ./migrations of them, numbered from 1.
+write_styles()
+{
+    rm -rf migrations
+    mkdir migrations
+    "styles_of_$engine" | awk -v format="$1" -v extension="$extension" -v ends="$2" '
+        /^==/ { role = substr($1, 3); if (role == "up") { count++; name = $2 } next }
+        {
+            gsub(/%extension/, extension)
+            printf "%s%s", $0, ends >(sprintf("migrations/" format "_%s.%s.sql", count, name, role))
+        }'
+    [[ $2 == $'\n' ]] || sed -i $'1s/^/\xef\xbb\xbf/' migrations/*.up.sql
+}
+
+# styles FORMAT LINE_ENDS: there and back, as they are. What was made of them is
+# taken by the engine's own dump, which is one more migration.
+styles()
+{
+    local count
+
+    clean
+    write_styles "$1" "$2"
+    count=$(find migrations -name '*.up.sql' | wc -l)
+    mig up
+    expect_code 0
+    expect "$engine: $1: said besides" "$(grep -v '^applied ' <<<"$err")" ""
+    answer "SELECT COUNT(*) FROM mighost_history WHERE state = 'applied'" "$count"
+    dumped
+    mig down --all
+    expect_code 0
+    expect "$engine: $1: left behind" "$(left)" ""
+}
+
+dumped()
+{
+    mkdir -p dump
+    if [[ $engine == sqlite ]]; then
+        # shellcheck disable=SC2046
+        sqlite3 "${url#sqlite:}" ".dump $(ask "SELECT name FROM sqlite_master WHERE type = 'table'
+            AND name NOT LIKE 'mighost%' AND name NOT LIKE 'sqlite_%'" | paste -sd' ')"
+    else
+        pg_dump --schema-only -T 'mighost*' "$url" | grep -v '^\\\(un\)\?restrict '
+    fi >dump/000001_dump.up.sql
+}
+
+# dump_applies: the last dump, on an empty database.
+dump_applies()
+{
+    clean
+    mig -m dump up
+    expect_code 0
+    expect "$engine: a dump: said besides" "$(grep -v '^applied ' <<<"$err")" ""
+    [[ -n $(left) ]] || fail "$engine: there was nothing in the dump"
+}
+
+# styles_mistaken FORMAT LINE_ENDS: a mistake in each is told at its line, and mended.
+styles_mistaken()
+{
+    local file line spoilt=0
+
+    clean
+    write_styles "$1" "$2"
+    for file in migrations/*.up.sql; do
+        line=$(grep -n '^-- @' "$file" | cut -d: -f1)
+        if [[ -n $line ]]; then
+            cp "$file" right.sql
+            sed -i "${line}s/-- @/INSERT INTO no_such_table VALUES (1);/" "$file"
+            mig up
+            expect_code 1
+            says "${file#*/}:$line:" "no_such_table" "nothing of this migration is left"
+            cp right.sql "$file"
+            spoilt=$((spoilt + 1))
+        fi
+        mig up --count 1
+        expect_code 0
+    done
+    ((spoilt >= 5)) || fail "$engine: only $spoilt texts had room for a mistake"
+}
+
 extension=plpgsql
 if [[ -n ${MIGHOST_TEST_PG:-} ]]; then
     extension=$(psql -qXAt "$MIGHOST_TEST_PG" -c "SELECT name FROM pg_available_extensions
@@ -396,6 +852,12 @@ for each in $(engines); do
     there_and_back %d
     there_and_back 202401261%05d
     mistakes %d
+    fresh "$engine"
+    styles %06d $'\n'
+    styles 20240126%06d $'\r\n'
+    dump_applies
+    styles_mistaken %06d $'\n'
+    styles_mistaken 20240126%06d $'\r\n'
 done
 if [[ $engine == postgres ]]; then
     broken_index
