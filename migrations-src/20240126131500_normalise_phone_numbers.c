@@ -34,11 +34,6 @@ static const struct country {
 };
 #define COUNTRY_COUNT (sizeof countries / sizeof countries[0])
 
-struct work {
-    const struct country *country; /* NULL: none was given */
-    long unread;
-};
-
 static bool begins(const char *text, const char *with)
 {
     return strncmp(text, with, strlen(with)) == 0;
@@ -117,15 +112,11 @@ static bool e164(const char *typed, const struct country *country, char out[E164
 
 static mig_status normalise(const struct mig_row *in, struct mig_row *out, void *user)
 {
-    struct work *work = user;
+    const struct country *country = user; /* NULL: none was given */
     const char *typed = mig_row_text(in, 0);
     char number[E164_MAX + 2];
 
-    if (!typed || !e164(typed, work->country, number)) {
-        work->unread++;
-        return MIG_SKIP;
-    }
-    if (strcmp(typed, number) == 0)
+    if (!typed || !e164(typed, country, number) || strcmp(typed, number) == 0)
         return MIG_SKIP;
     MIG_TRY(mig_set_text(out, 0, number));
     return mig_set_text(out, 1, typed);
@@ -168,11 +159,31 @@ static mig_status country_find(struct mig_db *db, const struct country **out)
                         "capitals, such as DE or US");
 }
 
+/* How many could not be read is asked of the table: what `normalise` counted would
+ * be lost with a run that is interrupted. */
+static mig_status tell_unread(struct mig_db *db, const struct country *country)
+{
+    char number[E164_MAX + 2];
+    struct mig_stmt *rows;
+    mig_status status;
+    long unread = 0;
+
+    MIG_TRY(mig_query(
+        db, "SELECT phone FROM users WHERE phone IS NOT NULL AND original_phone IS NULL", &rows));
+    while ((status = mig_step(rows)) == MIG_ROW)
+        unread += !e164(mig_column_text(rows, 0), country, number);
+    mig_finalize(rows);
+    if (status == MIG_OK && unread)
+        mig_log(db, MIG_WARN, "phone numbers that could not be read and stay as they are: %ld",
+                unread);
+    return status;
+}
+
 static mig_status up(struct mig_db *db)
 {
-    struct work work = {0};
+    const struct country *country;
 
-    MIG_TRY(country_find(db, &work.country));
+    MIG_TRY(country_find(db, &country));
     MIG_TRY(mig_exec(db, "ALTER TABLE users ADD COLUMN original_phone VARCHAR(20)"));
     MIG_TRY(mig_transform(db, &(struct mig_transform){
                                   .size = sizeof(struct mig_transform),
@@ -182,12 +193,9 @@ static mig_status up(struct mig_db *db)
                                   .write = "phone, original_phone",
                                   .filter = "phone IS NOT NULL",
                                   .map = normalise,
-                                  .user = &work,
+                                  .user = (void *)country,
                               }));
-    if (work.unread)
-        mig_log(db, MIG_WARN, "phone numbers that could not be read and stay as they are: %ld",
-                work.unread);
-    return MIG_OK;
+    return tell_unread(db, country);
 }
 
 static mig_status down(struct mig_db *db)

@@ -93,6 +93,27 @@ MIG_TEST(phones, without_a_country_only_international_ones_are_read, BUNDLE)
     cr_assert(strstr(mig_test_log(test), "stay as they are: 2"), "%s", mig_test_log(test));
 }
 
+MIG_TEST(phones, those_that_an_interrupted_run_could_not_read_are_counted_too, BUNDLE)
+{
+    history_with_users(test, SETTINGS_WIDENED, 30000);
+    mig_test_exec(test, "UPDATE users SET phone = CASE WHEN id <= 3 OR id > 29998 THEN 'ask Bob'"
+                        " ELSE '030 ' || (100000 + id) END");
+    mig_test_exec(test, "UPDATE users SET phone = '030/100100' WHERE id = 29998");
+    mig_test_exec(test, "CREATE UNIQUE INDEX one_each ON users (phone)"
+                        " WHERE phone <> 'ask Bob'");
+    mig_test_param(test, "phone_country", "DE");
+    mig_assert_fails(test, mig_test_up(test, PHONES_NORMALISED), "run the command again");
+    cr_assert(!strstr(mig_test_log(test), "stay as they are"), "%s", mig_test_log(test));
+    mig_assert_rows(test,
+                    "SELECT count(*) FROM users WHERE id BETWEEN 4 AND 99"
+                    " AND original_phone IS NULL",
+                    "0");
+    mig_test_exec(test, "DROP INDEX one_each");
+    mig_assert_ok(test, mig_test_up(test, PHONES_NORMALISED));
+    cr_assert(strstr(mig_test_log(test), "stay as they are: 5\n"), "%s", mig_test_log(test));
+    mig_assert_rows(test, "SELECT count(*) FROM users WHERE original_phone IS NULL", "5");
+}
+
 MIG_TEST(phones, an_unknown_country_is_refused_before_anything_runs, BUNDLE)
 {
     history_with_users(test, SETTINGS_WIDENED, 1);
