@@ -50,6 +50,13 @@ void help_usage(struct buf *out, const struct command *command)
     }
 }
 
+void help_summary(struct buf *out, const struct command *command)
+{
+    buf_puts(out, command->summary);
+    if (command->alias)
+        buf_printf(out, " (also: `%s`)", command->alias);
+}
+
 void help_option_name(struct buf *out, enum option_id id)
 {
     const struct option_spec *spec = &option_specs[id];
@@ -134,11 +141,13 @@ static void commands_section(struct buf *out)
         buf_printf(out, "\n%s:\n", group_titles[group]);
         for (size_t i = 0; i < command_count; i++) {
             AUTO(buf) struct buf usage = {0};
+            AUTO(buf) struct buf summary = {0};
 
             if (commands[i].group != group)
                 continue;
             help_usage(&usage, &commands[i]);
-            entry(out, 2, buf_text(&usage), commands[i].summary);
+            help_summary(&summary, &commands[i]);
+            entry(out, 2, buf_text(&usage), buf_text(&summary));
         }
     }
 }

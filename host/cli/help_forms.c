@@ -40,7 +40,9 @@ static void markdown_commands(struct buf *out)
             help_usage(&usage, &commands[i]);
             buf_printf(out, "| %s | ", title);
             code_cell(out, "", buf_text(&usage));
-            buf_printf(out, " | %s |\n", commands[i].summary);
+            buf_puts(out, " | ");
+            help_summary(out, &commands[i]);
+            buf_puts(out, " |\n");
             title = "";
         }
     }

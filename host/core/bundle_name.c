@@ -148,13 +148,33 @@ static bool parse_suffix(struct bundle_name *out, const char *name, size_t len)
     return false;
 }
 
+/* V1.2__what.sql, U1.2__what.sql, R__what.sql */
+static bool is_flyway(const char *name, size_t len)
+{
+    bool begins = (name[0] == 'V' || name[0] == 'U') ? is_digit(name[1]) : name[0] == 'R';
+
+    return begins && strstr(name, "__") && ends_in(name, len, ".sql");
+}
+
+static bool parse_source(struct bundle_name *out, const char *name, size_t len)
+{
+    if (!is_digit(name[0]) || strcmp(name + len - 2, ".c") != 0)
+        return false;
+    take_id(out, name);
+    if (wrong_id(out) || name[out->digit_count] != '_')
+        return false;
+    out->kind = BUNDLE_NAME_SOURCE;
+    out->role = CATALOG_ROLES;
+    return true;
+}
+
 void bundle_name_parse(const char *name, struct bundle_name *out)
 {
     size_t len = strlen(name);
     bool module = strncmp(name, MODULE_PREFIX, sizeof MODULE_PREFIX - 1) == 0;
 
     *out = (struct bundle_name){.kind = BUNDLE_NAME_OTHER};
-    if (name[0] == '.' || parse_suffix(out, name, len))
+    if (len < 3 || name[0] == '.' || parse_suffix(out, name, len) || parse_source(out, name, len))
         return;
     if (module && ends_in(name, len, MODULE_SUFFIX))
         parse_module(out, name, len);
@@ -162,6 +182,8 @@ void bundle_name_parse(const char *name, struct bundle_name *out)
         set_why(out, BUNDLE_NAME_NEAR, "ends in neither .up.sql nor .down.sql nor .verify.sql");
     else if (is_digit(name[0]) && ends_in(name, len, MODULE_SUFFIX))
         set_why(out, BUNDLE_NAME_NEAR, "is not named libmig_<id>.so");
+    else if (is_flyway(name, len))
+        set_why(out, BUNDLE_NAME_NEAR, "is named as for Flyway, and not <id>_<name>.up.sql");
 }
 
 mig_status id_parse(const char *text, uint64_t *out, struct mig_err *err)

@@ -37,8 +37,8 @@ struct file {
     uint64_t id;
     const char *name;
     unsigned char type;   /* DT_... of readdir() */
-    unsigned char kind;   /* enum bundle_name_kind: SQL or MODULE */
-    unsigned char role;   /* enum catalog_role */
+    unsigned char kind;   /* enum bundle_name_kind: SQL, MODULE or SOURCE */
+    unsigned char role;   /* enum catalog_role; CATALOG_ROLES: last, a source */
     unsigned char engine; /* enum for_engine */
     unsigned char digits; /* where they begin */
     unsigned char digit_count;
@@ -172,6 +172,18 @@ static unsigned char place_in(const char *name, const char *piece)
     return piece ? (unsigned char)(piece - name) : 0;
 }
 
+static mig_status check_file(const struct store *store, const struct dirent *found,
+                             const struct bundle_name *name, struct mig_err *err)
+{
+    MIG_TRY(check_type(store, found->d_name, found->d_type, err));
+    MIG_TRY(probe_type(store, found->d_name, found->d_type, err));
+    if (text_utf8_check(found->d_name, strlen(found->d_name), NULL))
+        return MIG_OK;
+    return err_set(err, MIG_E_BUNDLE,
+                   "a file of the bundle %s has a name that is not UTF-8, with the id %.*s",
+                   store->folder, (int)name->digit_count, name->digits);
+}
+
 static mig_status add_file(struct store *store, const struct dirent *found, struct mig_err *err)
 {
     struct bundle_name name;
@@ -185,12 +197,8 @@ static mig_status add_file(struct store *store, const struct dirent *found, stru
         return warn(store, err, "%s is ignored: it %s", found->d_name, name.why);
     if (name.kind == BUNDLE_NAME_WRONG)
         return err_set(err, MIG_E_BUNDLE, "%s/%s %s", store->folder, found->d_name, name.why);
-    MIG_TRY(check_type(store, found->d_name, found->d_type, err));
-    MIG_TRY(probe_type(store, found->d_name, found->d_type, err));
-    if (!text_utf8_check(found->d_name, strlen(found->d_name), NULL))
-        return err_set(err, MIG_E_BUNDLE,
-                       "a file of the bundle %s has a name that is not UTF-8, with the id %.*s",
-                       store->folder, (int)name.digit_count, name.digits);
+    if (name.kind != BUNDLE_NAME_SOURCE) /* which nobody opens */
+        MIG_TRY(check_file(store, found, &name, err));
     file = files_add(&store->files);
     if (!file)
         return err_nomem(err);
@@ -584,13 +592,34 @@ static mig_status load_module(struct store *store, const struct file *module, st
     return load_native(store, fd, file, &note, &migration, err);
 }
 
+/* Sources stand last in a group: how many of its files are others. Who deploys
+ * the sources in place of what is built of them is told. */
+static mig_status leave_sources(struct store *store, const struct file *files, size_t *count,
+                                struct mig_err *err)
+{
+    size_t all = *count;
+
+    while (*count > 0 && files[*count - 1].kind == BUNDLE_NAME_SOURCE)
+        --*count;
+    if (*count == all || (*count > 0 && files[0].kind == BUNDLE_NAME_MODULE))
+        return MIG_OK;
+    return warn(store, err,
+                "%s is ignored: it is the source of a module that is not here; build it, and name "
+                "the folder that it is built into with -m",
+                files[*count].name);
+}
+
 /* ---- all of them ----------------------------------------------------- */
 
 static mig_status load_group(struct store *store, const struct file *files, size_t count,
                              struct mig_err *err)
 {
-    struct group group = {.files = files, .count = count};
+    struct group group = {.files = files};
 
+    MIG_TRY(leave_sources(store, files, &count, err));
+    group.count = count;
+    if (count == 0)
+        return MIG_OK;
     if (files[0].kind == BUNDLE_NAME_MODULE) {
         if (count > 1)
             return two_with_one_id(store, &files[0], &files[1], err);

@@ -27,6 +27,10 @@ for command in $commands; do
   $command*"
     overview+=$by_word
 done
+# Another name that a command goes by is told wherever the command is.
+expect_match "the overview" "$overview" "*(also: \`list\`)*"
+run help list
+expect_match "help by the other name" "$out" "Usage: mighost *status*\`list\` is another name*"
 for option in $options; do
     expect_match "the help" "$overview" "*--$option*"
 done

@@ -60,18 +60,24 @@ mkdir sources
 run -m sources new --c hash_emails
 expect "new --c ($err)" "$code" 0
 expect_match "its path" "$out" "*sources/2*_hash_emails.c"
-id=$(basename "$out" | cut -d_ -f1)
+source=$out
+id=$(basename "$source" | cut -d_ -f1)
 mkdir built
 gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -fvisibility=hidden -Wl,-z,defs \
-    -I"$MIGHOST_SOURCE/sdk/include" -o "built/libmig_$id.so" "$out" || fail "it does not compile"
+    -I"$MIGHOST_SOURCE/sdk/include" -o "built/libmig_$id.so" "$source" || fail "it does not compile"
 run inspect "built/libmig_$id.so"
 expect "inspect ($err)" "$code" 0
 expect_match "inspect" "$out" "*Migration:*$id*hash emails*Loads here:*yes*"
 run inspect "built/libmig_$id.so" --json
 expect_json ".id == \"$id\" and .refusal == null and .has_up and .abi.major == 1
     and (.checksum | length == 64)"
+cp "$source" built/ # beside its module it is in nobody's way
 run -m built -d sqlite:app.db up
 expect "up of it ($err)" "$code" 0
+[[ $err != *"the source of a module"* ]] || fail "said of a source with its module: $err"
+run -m sources -d sqlite:app.db up
+expect "up of the sources ($err)" "$code" 0
+expect_match "up of the sources" "$err" "*${source##*/}*the source of a module*build it*-m*"
 
 run inspect no-such-file.so
 expect "inspect of nothing" "$code" 3

@@ -4,7 +4,7 @@
 # What a user outside this tree does: installs to a prefix, moves it elsewhere
 # (it has to be relocatable), builds a C module with find_package(mighost) and
 # mig_add_migration(), and runs it with the installed host; tests it with the
-# test kit. Then a program that embeds the host, as a shared library and as an
+# test kit; the same as the README has it. Then a program that embeds the host, as a shared library and as an
 # archive, found with pkg-config and with CMake; a driver; and the example
 # history, which is a project of its own as well.
 
@@ -168,6 +168,21 @@ build/test_notes >test.log 2>&1 || fail "the test of the module: $(<test.log)"
 mkdir empty
 MIGHOST_BUNDLE=$scratch/empty "$host" down --all || fail "down by what the history carries"
 [[ -z $(tables) ]] || fail "after down there is: $(tables)"
+
+# The README, followed to the letter.
+mkdir reader
+sed -n '/^```cmake$/,/^```$/p' "$MIGHOST_SOURCE/README.md" | sed '1d;$d' >reader/CMakeLists.txt
+(
+    cd reader
+    unset MIGHOST_BUNDLE
+    export DATABASE_URL=sqlite:app.db
+    "$host" new create_users &&
+        "$host" new create_notes --c &&
+        cmake -S . -B build -DCMAKE_PREFIX_PATH="$scratch/prefix" && cmake --build build &&
+        "$host" inspect build/migrations/libmig_*.so &&
+        "$host" -m build/migrations up
+) >reader.log 2>&1 || fail "what the README says: $(<reader.log)"
+grep -q '^Applied 2 migrations' reader.log || fail "what the README says: $(<reader.log)"
 
 PKG_CONFIG_PATH=$(find "$scratch/prefix" -type d -name pkgconfig)
 export PKG_CONFIG_PATH

@@ -40,6 +40,8 @@ static void check_name(const char *text, const struct bundle_name *name)
 
     if (name->kind == BUNDLE_NAME_NEAR || name->kind == BUNDLE_NAME_WRONG)
         FUZZ_CHECK(name->why);
+    if (name->kind == BUNDLE_NAME_SOURCE)
+        check_id(name);
     if (name->kind != BUNDLE_NAME_SQL && name->kind != BUNDLE_NAME_MODULE)
         return;
     check_id(name);

@@ -138,7 +138,8 @@ Test(catalog, a_migration_for_another_engine_is_not_there)
 Test(catalog, other_files_are_ignored)
 {
     assert_catalog(folder_of("README.md", "MANIFEST", "MANIFEST.sig", ".1_a.up.sql", "1_a.up.sql~",
-                             "1_a.up.sql.orig", "schema.sql", "libfoo.so", "notes/1_a.up.sql"),
+                             "1_a.up.sql.orig", "schema.sql", "libfoo.so", "notes/1_a.up.sql", "c",
+                             "main.c", "1.c", "Views__x.sql", "V1__a.txt", "R_a.sql"),
                    "sqlite", "");
 }
 
@@ -194,6 +195,16 @@ Test(catalog, near_misses_are_warned_about)
     assert_warns(folder_of("libmig_x.so"), "", "libmig_<id>.so");
     assert_warns(folder_of("20240126_x.so"), "", "libmig_<id>.so");
     assert_warns(folder_of("1_add.v2.up.sql"), "", "\"v2\"");
+    assert_warns(folder_of("V1__a.sql"), "", "V1__a.sql is ignored: it is named as for Flyway");
+    assert_warns(folder_of("U2.1_3__a_b.sql"), "", "Flyway");
+    assert_warns(folder_of("R__views.sql"), "", "Flyway");
+}
+
+Test(catalog, a_source_without_its_module_is_warned_about)
+{
+    assert_warns(folder_of("1_a.c"), "", "1_a.c is ignored: it is the source");
+    assert_warns(folder_of("01_a.c", "1_help.c", "2_b.up.sql"), "2 up=2_b.up.sql", "01_a.c");
+    assert_warns(folder_of("1_a.c", "1_a.up.sql"), "1 up=1_a.up.sql", "1_a.c");
 }
 
 Test(catalog, a_folder_named_like_a_migration_is_refused)
@@ -246,7 +257,7 @@ Test(catalog, a_file_that_cannot_be_read_is_named)
     if (geteuid() == 0)
         cr_skip_test("root reads everything");
     cr_assert_eq(chmod(test_format("%s/1_a.up.sql", folder), 0), 0);
-    assert_fails(folder, MIG_E_IO, "1_a.up.sql");
+    assert_fails(folder, MIG_E_BUNDLE, "1_a.up.sql");
 }
 
 Test(catalog, a_name_that_is_not_utf_8_is_refused)
