@@ -391,14 +391,30 @@ Contract(the_lock_ends_with_the_connection)
     cr_assert_eq(status, MIG_OK, "%s", rig->err.message);
 }
 
+/* By its process, since when and, on a server, its last words. */
 Contract(who_holds_the_lock_is_named)
 {
     struct mig_conn *other = rig_connect(rig);
+    const char *message = rig->err.message;
+    long pid = 0;
+    long age_s = -1;
 
     rig_expect(rig, rig->driver->lock_try(other, "mighost", &rig->err), MIG_OK);
     rig_expect(rig, rig->driver->lock_try(rig->conn, "mighost", &rig->err), MIG_E_BUSY);
-    cr_assert(strpbrk(rig->err.message, "0123456789"), "no process number in: %s",
-              rig->err.message);
+    if (rig_is(rig, "sqlite")) {
+        cr_assert_eq(sscanf(message, "process %ld on", &pid), 1, "%s", message);
+        cr_assert_eq(pid, (long)getpid());
+        cr_assert(strstr(message, " since 2"), "%s", message);
+    } else {
+        cr_assert_eq(sscanf(message, "the run lock is held by server process %ld", &pid), 1, "%s",
+                     message);
+        cr_assert_gt(pid, 0);
+        cr_assert(strstr(message, "connected since 2") && strstr(message, " UTC ("), "%s", message);
+        cr_assert_eq(sscanf(strstr(message, " UTC ("), " UTC (%ld s), idle for", &age_s), 1, "%s",
+                     message);
+        cr_assert_geq(age_s, 0);
+        cr_assert(strstr(message, "last statement: SELECT"), "%s", message);
+    }
     rig->driver->close(other);
 }
 
