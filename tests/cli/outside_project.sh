@@ -4,9 +4,9 @@
 # What a user outside this tree does: installs to a prefix, moves it elsewhere
 # (it has to be relocatable), builds a C module with find_package(mighost) and
 # mig_add_migration(), and runs it with the installed host; tests it with the
-# test kit; the same as the README has it. Then a program that embeds the host, as a shared library and as an
-# archive, found with pkg-config and with CMake; a driver; and the example
-# history, which is a project of its own as well.
+# test kit; the same as the README has it. Then a program that embeds the host,
+# as a shared library and as an archive, found with pkg-config and with CMake; a
+# driver; and the example history, which is a project of its own as well.
 
 set -euo pipefail
 
