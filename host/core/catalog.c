@@ -184,12 +184,29 @@ static mig_status check_file(const struct store *store, const struct dirent *fou
                    store->folder, (int)name->digit_count, name->digits);
 }
 
+/* Some tools have a folder for each migration. Nobody would notice that what is
+ * in it is not read: nothing to do is no failure. */
+static mig_status warn_folder(struct store *store, const char *name, struct mig_err *err)
+{
+    char inside[FS_PATH_SIZE];
+
+    MIG_TRY(fs_join(inside, sizeof inside, name, "up.sql", err));
+    if (faccessat(store->dir, inside, F_OK, 0) != 0)
+        return MIG_OK;
+    return warn(store, err,
+                "%s is ignored: it is a folder, and only the bundle's own files are read; move "
+                "what is in it here, as <id>_<description>.up.sql and .down.sql",
+                name);
+}
+
 static mig_status add_file(struct store *store, const struct dirent *found, struct mig_err *err)
 {
     struct bundle_name name;
     struct file *file;
 
     bundle_name_parse(found->d_name, &name);
+    if (name.kind == BUNDLE_NAME_OTHER && found->d_type == DT_DIR)
+        return warn_folder(store, found->d_name, err);
     if (name.kind == BUNDLE_NAME_OTHER ||
         (name.kind == BUNDLE_NAME_NEAR && found->d_type == DT_DIR))
         return MIG_OK;

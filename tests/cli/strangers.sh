@@ -841,6 +841,34 @@ styles_mistaken()
     ((spoilt >= 5)) || fail "$engine: only $spoilt texts had room for a mistake"
 }
 
+# A folder for each migration, or one file for both ways, is not read: that is said,
+# file by file, as nothing to do would be taken for all done.
+other_names()
+{
+    local ignored="2024-01-26-100000_create_posts 20240126110000_both_ways.sql"
+
+    clean
+    mkdir migrations/2024-01-26-100000_create_posts
+    echo 'CREATE TABLE posts (a INTEGER);' >migrations/2024-01-26-100000_create_posts/up.sql
+    echo 'DROP TABLE posts;' >migrations/2024-01-26-100000_create_posts/down.sql
+    printf -- '-- +goose Up\nCREATE TABLE b (a INTEGER);\n-- +goose Down\nDROP TABLE b;\n' \
+        >migrations/20240126110000_both_ways.sql
+    touch migrations/{schema.rb,atlas.sum,embed.go,.keep,README.md}
+    mig up
+    expect_code 0
+    says "is ignored"
+    expect "$engine: what is said to be ignored" \
+        "$(sed -nE 's/^warning: (.*) is ignored: .*/\1/p' <<<"$err" | sort | paste -sd' ')" "$ignored"
+    # What the advice comes to.
+    mv migrations/2024-01-26-100000_create_posts/up.sql migrations/20240126100000_create_posts.up.sql
+    mv migrations/2024-01-26-100000_create_posts/down.sql migrations/20240126100000_create_posts.down.sql
+    rm migrations/20240126110000_both_ways.sql
+    mig up
+    expect_code 0
+    expect "$engine: said besides" "$(grep -v '^applied ' <<<"$err")" ""
+    history_is 20240126100000:applied
+}
+
 extension=plpgsql
 if [[ -n ${MIGHOST_TEST_PG:-} ]]; then
     extension=$(psql -qXAt "$MIGHOST_TEST_PG" -c "SELECT name FROM pg_available_extensions
@@ -853,6 +881,7 @@ for each in $(engines); do
     there_and_back 202401261%05d
     mistakes %d
     fresh "$engine"
+    other_names
     styles %06d $'\n'
     styles 20240126%06d $'\r\n'
     dump_applies

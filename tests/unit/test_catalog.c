@@ -143,6 +143,13 @@ Test(catalog, other_files_are_ignored)
                    "sqlite", "");
 }
 
+Test(catalog, a_folder_for_each_migration_is_not_read_and_that_is_said)
+{
+    const char *folder = folder_of("1_a.up.sql", "2024-01-26-100000_create/up.sql", "notes/x.sql");
+
+    assert_warns(folder, "1 up=1_a.up.sql", "2024-01-26-100000_create is ignored: it is a folder");
+}
+
 Test(catalog, an_empty_folder_is_a_bundle)
 {
     assert_catalog(test_folder(), "sqlite", "");
