@@ -101,10 +101,10 @@ says()
     grep -qF -- "$1" "$folder/out" || fail "[$1] was not said: $(<"$folder/out")"
 }
 
-# tried NUMBER [OF]: so many attempts were announced behind the first.
+# tried NUMBER: so many attempts were announced behind the first.
 tried()
 {
-    expect "attempts announced" "$(grep -c "trying again in .* of ${2-$ATTEMPTS})" "$folder/out")" "$1"
+    expect "attempts announced" "$(grep -c "trying again in .* of $ATTEMPTS)" "$folder/out")" "$1"
 }
 
 nothing_is_left()
@@ -145,7 +145,8 @@ a_deadlock()
 }
 
 # a_batch ARGUMENT...: of a transform meets one who took a row of it and then
-# wants the others. That batch is taken back and done again, and no other.
+# wants the others. That batch is taken back and done again, be it that the server
+# found the deadlock or that the batch had waited long enough.
 a_batch()
 {
     new_database
@@ -166,8 +167,8 @@ a_batch()
     ended
     expect "exit code" "$code" 0
     cp "$folder/batch.err" "$folder/out"
-    tried 1 $BATCH_ATTEMPTS
-    says "40P01"
+    says "of $BATCH_ATTEMPTS)"
+    grep -qE '40P01|55P03' "$folder/out" || fail "it was tried again for another reason: $(<"$folder/out")"
     wait "$rival" || fail "the rival failed: $(<"$folder/rival")"
     rival=
     check_all
