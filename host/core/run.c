@@ -311,10 +311,11 @@ static mig_status wait_at_gate(const struct migration *waiting, struct mig_err *
 {
     if (!waiting)
         return MIG_OK;
-    return err_set(err, MIG_E_GATE,
-                   "migration %s waits at its gate \"%s\": all before it is applied, nothing of it "
-                   "was run; once that is so, give the same command --open-gate %s",
-                   waiting->id_text, waiting->gate, waiting->id_text);
+    return err_set(
+        err, MIG_E_GATE,
+        "migration %s waits at its gate \"%s\": nothing of it was run, and what was applied "
+        "before it stays; once that is so, give the same command --open-gate %s",
+        waiting->id_text, waiting->gate, waiting->id_text);
 }
 
 static mig_status run_plan(struct run *run, const struct plan *plan, struct mig_err *err)

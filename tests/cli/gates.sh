@@ -63,6 +63,9 @@ nothing_is_undone_for_a_gate()
 part_of_it()
 {
     bundle
+    mig run 2
+    expect_code 8
+    history_is ""
     mig up --to 1
     expect_code 0
     mig up --count 1
