@@ -211,16 +211,13 @@ static mig_status reconcile(struct run *run, const struct plan_step *step, enum 
 
 /* The connection was lost and the history has been read since: the outcome is
  * no longer unknown, and the server can be reached. */
-static mig_status tell_verdict(const struct plan_step *step, enum verdict verdict,
-                               struct mig_err *err)
+static mig_status tell_verdict(enum verdict verdict, struct mig_err *err)
 {
     err->status = verdict == VERDICT_HALF ? MIG_E_PARTIAL : MIG_E_FAILED;
     if (verdict != VERDICT_HALF)
         return err_append(err, "the history shows that nothing of this migration was applied");
-    return err_append(err,
-                      "the history shows that a part of this migration stands: `mighost show %s` "
-                      "tells more",
-                      step_id(step));
+    return err_append(err, "the history shows that a part of this migration stands: run the "
+                           "command again, which goes on or says what to do");
 }
 
 /* --- one step in a worker ------------------------------------------------------------------ */
@@ -311,7 +308,7 @@ static mig_status explain_failure(const struct plan_step *step, enum verdict ver
     enum mig_mode mode = step->migration ? step->migration->mode : step->applied->mode;
 
     if (lost(err->status))
-        return tell_verdict(step, verdict, err);
+        return tell_verdict(verdict, err);
     if (end->reported)
         return err->status;
     if (verdict == VERDICT_NOT_DONE)
@@ -462,7 +459,7 @@ mig_status run_one(struct run *run, const struct plan_step *step, size_t index, 
     }
     if (!began)
         return step_once(run, step, index, skipped, &began, err);
-    tell_verdict(step, verdict, err);
+    tell_verdict(verdict, err);
     log_death(run, step, began_wall_ms, clock_mono_ms() - began_ms, err);
     return err->status;
 }

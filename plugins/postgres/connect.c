@@ -467,9 +467,21 @@ PGconn *connection_again(struct mig_conn *conn)
     struct place place = {PQhost(conn->pg), address && *address ? address : NULL, PQport(conn->pg)};
     PGconn *pg = start(conn->conninfo, conn->config.application, &place);
 
-    if (pg)
-        PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    if (!pg)
+        return NULL;
+    PQsetNoticeReceiver(pg, ignore_notice, NULL);
+    PQsetErrorVerbosity(pg, PQERRORS_VERBOSE); /* shows the SQLSTATE of a refusal */
     return pg;
+}
+
+bool connection_answered(const PGconn *pg)
+{
+    AUTO(free) char *said = strdup(PQerrorMessage(pg));
+    char sqlstate[6] = "";
+
+    if (said)
+        take_sqlstate(said, sqlstate);
+    return *sqlstate;
 }
 
 void connection_close(struct mig_conn *conn)

@@ -52,9 +52,10 @@ struct mig_conn {
     char *schema;
     char version[16];
     bool readonly;
-    bool checks_client; /* client_connection_check_interval can be set */
-    int backend;        /* the server's process of the session, or of the last transaction */
-    bool pooled;        /* it can be another from transaction to transaction */
+    bool checks_client;       /* client_connection_check_interval can be set */
+    int backend;              /* the server's process of the session, or of the last transaction */
+    bool pooled;              /* it can be another from transaction to transaction */
+    int64_t server_started_s; /* tells the server from others at the same address */
 
     /* wire.c: one exchange with the server */
     int64_t started_ms;
@@ -65,8 +66,8 @@ struct mig_conn {
     struct canceller *canceller;
     bool lost;
 
-    /* watch.c: who keeps a statement waiting */
-    bool watching;
+    /* watch.c: who keeps a statement waiting, and whether it is still run */
+    bool watching; /* a migration's: worth saying */
     int64_t look_ms;
     struct watch *watch;
 
@@ -196,6 +197,8 @@ void connection_close(struct mig_conn *conn);
 const char *connection_info(struct mig_conn *conn, enum mig_info what);
 /* Starts a second connection to the same server, without waiting. */
 PGconn *connection_again(struct mig_conn *conn);
+/* Whether it was the server that turned it away, in words of its own. */
+bool connection_answered(const PGconn *pg);
 
 /* ---- session.c ---- */
 
@@ -437,11 +440,15 @@ void batch_forget(struct mig_conn *conn);
 
 /* ---- watch.c ---- */
 
-/* Looks, by a second connection, what the running statement waits for. Never
- * fails; takes little time at each call. */
+/* Looks, by a second connection, whether the statement is still run, and what it
+ * waits for. Never fails; takes little time at each call. */
 void watch_look(struct mig_conn *conn);
 /* When that is worth doing next. */
 int64_t watch_due(struct mig_conn *conn);
+/* Something has come from the server, or it has taken something. */
+void watch_heard(struct mig_conn *conn);
+/* What the server's process does, so that no answer can come; NULL: one may. */
+const char *watch_lost(struct mig_conn *conn);
 /* What it was, "" if it did not wait; and ends the looking. */
 const char *watch_found(struct mig_conn *conn);
 void watch_end(struct mig_conn *conn);

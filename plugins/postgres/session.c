@@ -43,9 +43,17 @@ static void put_settings(const struct mig_conn *conn, const char *local, struct 
 static const char about_sql[] =
     "SELECT session_user, coalesce(pg_catalog.current_schema(), 'public'),"
     " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'),"
-    " pg_catalog.pg_backend_pid()";
+    " pg_catalog.pg_backend_pid(),"
+    " extract(epoch FROM pg_catalog.pg_postmaster_start_time())::bigint";
 
-enum about { ABOUT_USER, ABOUT_SCHEMA, ABOUT_STANDBY, ABOUT_READ_ONLY, ABOUT_BACKEND };
+enum about {
+    ABOUT_USER,
+    ABOUT_SCHEMA,
+    ABOUT_STANDBY,
+    ABOUT_READ_ONLY,
+    ABOUT_BACKEND,
+    ABOUT_STARTED
+};
 
 static mig_status refuse_server(struct mig_conn *conn, PGresult *about, struct mig_err *err)
 {
@@ -75,6 +83,7 @@ static mig_status note_about(struct mig_conn *conn, PGresult *about, struct mig_
         return error_nomem(err);
     conn->backend = atoi(PQgetvalue(about, 0, ABOUT_BACKEND));
     conn->pooled = conn->backend != PQbackendPID(conn->pg);
+    conn->server_started_s = strtoll(PQgetvalue(about, 0, ABOUT_STARTED), NULL, 10);
     return refuse_server(conn, about, err);
 }
 

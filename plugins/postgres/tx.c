@@ -205,6 +205,7 @@ mig_status tx_commit(struct mig_conn *conn, struct mig_err *err)
         return error_nomem(err);
     err = err ? err : &own;
     status = wire_simple(conn, text_string(&sql), 0, &result, err);
+    watch_end(conn);
     return tx_committed(conn, status, result, err);
 }
 

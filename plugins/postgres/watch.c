@@ -1,41 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who keeps a statement waiting. While a statement of a migration runs long, a
- * second connection asks the server what it waits for and tells the host, so
- * that a person can act in time. It owns that connection for as
- * long as the statement runs. Invariant: looking never fails and never blocks
- * longer than its budget. It must not end anybody's session.
+ * Who keeps a statement waiting, and whether it is still run at all. While an
+ * answer is long in coming, a second connection asks the server what the first
+ * one's process does: a person hears whom it waits for, and an answer that was
+ * lost on its way is not waited for without end. It owns that connection for
+ * as long as the statement runs. Invariant: looking never fails and never blocks
+ * longer than its budget; a statement that the server works on is never called
+ * lost, however long it takes. It must not end anybody's session.
  */
 #include "pg.h"
 
 #include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define FIRST_LOOK_MS 1000 /* ordinary statements are over by then */
+#define OWN_LOOK_MS 5000   /* of the driver's own, which nobody wants to hear of */
 #define NEXT_LOOK_MS 5000
+#define NEVER_MS INT64_MAX
 #define BUDGET_MS 100 /* of one call, so that the statement's end is seen soon */
 #define FOUND_SIZE 640
 
-enum stage { STAGE_CONNECTING, STAGE_IDLE, STAGE_ASKING, STAGE_BROKEN };
+enum stage { STAGE_CONNECTING, STAGE_IDLE, STAGE_ASKING, STAGE_BROKEN, STAGE_USELESS };
+
+/* What speaks against an answer that may still come. */
+enum doubt { DOUBT_NONE, DOUBT_GONE, DOUBT_IDLE, DOUBT_UNREACHABLE };
+
+/* For how long it has to, look after look. An answer can be on its way for a
+ * while; a network may be away for as long as TCP holds the first connection. */
+static const struct {
+    int64_t limit_ms;
+    const char *why;
+} doubts[] = {
+    [DOUBT_GONE] = {10000, "is gone"},
+    [DOUBT_IDLE] = {10000, "is idle"},
+    [DOUBT_UNREACHABLE] = {45000, "is silent, and there is no other connection to be had"},
+};
 
 struct watch {
     PGconn *pg;
     enum stage stage;
     PostgresPollingStatusType want;
+    int64_t asked_ms; /* when it was begun to connect, or to ask */
+    enum doubt doubt;
+    int64_t doubted_ms; /* since when */
     char found[FOUND_SIZE];
 };
 
-static const char blocker_sql[] =
-    "SELECT coalesce(w.relation::pg_catalog.regclass::text, w.locktype, 'something'), b.pid,"
+/* Another server at the same address, or one for which nobody but a reader has
+ * to wait, knows nothing of our process. */
+#define DOING                                                                          \
+    "CASE WHEN pg_catalog.pg_is_in_recovery() OR"                                      \
+    " extract(epoch FROM pg_catalog.pg_postmaster_start_time())::bigint <> $2::bigint" \
+    " THEN 'unknown' WHEN me.pid IS NULL THEN 'gone'"                                  \
+    " WHEN me.state LIKE 'idle%' OR me.wait_event IN ('ClientRead', 'ClientWrite')"    \
+    " THEN 'idle' ELSE 'works' END"
+
+static const char look_sql[] =
+    "SELECT " DOING
+    ", coalesce(w.relation::pg_catalog.regclass::text, w.locktype, 'something'), b.pid,"
     " coalesce(b.usename, '?'), coalesce(pg_catalog.host(b.client_addr), 'this machine'),"
     " coalesce(b.application_name, ''), coalesce(b.state, 'unknown'),"
     " coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - b.xact_start)::bigint, 0),"
     " CASE WHEN b.query ILIKE '%password%' THEN '(hidden)'"
     " ELSE pg_catalog.\"left\"(b.query, 120) END"
-    " FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids($1::int)) p(pid)"
-    " JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid"
-    " LEFT JOIN pg_catalog.pg_locks w ON w.pid = $1::int AND NOT w.granted LIMIT 1";
+    " FROM (SELECT $1::int) one(pid)"
+    " LEFT JOIN pg_catalog.pg_stat_activity me ON me.pid = one.pid"
+    " LEFT JOIN pg_catalog.unnest(pg_catalog.pg_blocking_pids($1::int)) p(pid) ON true"
+    " LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid = p.pid"
+    " LEFT JOIN pg_catalog.pg_locks w ON w.pid = one.pid AND NOT w.granted"
+    " ORDER BY b.pid LIMIT 1";
 
-enum blocker {
+enum look {
+    LOOK_DOING,
     BLOCKER_LOCK,
     BLOCKER_PID,
     BLOCKER_USER,
@@ -46,18 +83,24 @@ enum blocker {
     BLOCKER_QUERY
 };
 
-static void take_answer(struct mig_conn *conn)
+static void note_doubt(struct watch *watch, enum doubt doubt)
+{
+    if (watch->doubt == DOUBT_NONE)
+        watch->doubted_ms = clock_ms();
+    watch->doubt = doubt;
+}
+
+static enum doubt doubt_of(const char *doing)
+{
+    if (!strcmp(doing, "gone"))
+        return DOUBT_GONE;
+    return strcmp(doing, "idle") ? DOUBT_NONE : DOUBT_IDLE;
+}
+
+static void say_blocker(struct mig_conn *conn, const PGresult *r)
 {
     struct watch *watch = conn->watch;
-    AUTO(result) PGresult *r = PQgetResult(watch->pg);
 
-    watch->stage = r && PQresultStatus(r) == PGRES_TUPLES_OK ? STAGE_IDLE : STAGE_BROKEN;
-    conn->look_ms = clock_ms() + NEXT_LOOK_MS;
-    if (watch->stage == STAGE_IDLE)
-        PQclear(PQgetResult(watch->pg)); /* the end of the query has come with it */
-    watch->found[0] = '\0';
-    if (watch->stage == STAGE_BROKEN || !PQntuples(r))
-        return;
     snprintf(watch->found, sizeof watch->found,
              "a lock on %s, held by server process %s (user %s, client %s, application \"%s\"), "
              "%s, in its transaction for %s s, last statement: %s",
@@ -72,16 +115,56 @@ static void take_answer(struct mig_conn *conn)
         conn->config.waiting(conn->config.arg, watch->found);
 }
 
+/* The connection is no good; the next look makes another. */
+static void break_off(struct mig_conn *conn, enum doubt doubt)
+{
+    conn->watch->stage = STAGE_BROKEN;
+    conn->look_ms = clock_ms() + NEXT_LOOK_MS;
+    note_doubt(conn->watch, doubt);
+}
+
+static void take_answer(struct mig_conn *conn)
+{
+    struct watch *watch = conn->watch;
+    AUTO(result) PGresult *r = PQgetResult(watch->pg);
+    bool told = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r);
+
+    watch->found[0] = '\0';
+    if (PQstatus(watch->pg) == CONNECTION_BAD) {
+        break_off(conn, DOUBT_UNREACHABLE);
+        return;
+    }
+    watch->stage = told ? STAGE_IDLE : STAGE_USELESS;
+    conn->look_ms = told ? clock_ms() + NEXT_LOOK_MS : NEVER_MS;
+    note_doubt(watch, told ? doubt_of(PQgetvalue(r, 0, LOOK_DOING)) : DOUBT_NONE);
+    if (!told)
+        return;
+    PQclear(PQgetResult(watch->pg)); /* the end of the query has come with it */
+    if (conn->watching && !PQgetisnull(r, 0, BLOCKER_PID))
+        say_blocker(conn, r);
+}
+
 static void send_question(struct mig_conn *conn)
 {
     struct watch *watch = conn->watch;
-    char pid[16];
-    const char *values[] = {pid};
+    char pid[16], started[24];
+    const char *values[] = {pid, started};
 
     snprintf(pid, sizeof pid, "%d", conn->backend);
-    watch->stage = PQsendQueryParams(watch->pg, blocker_sql, 1, NULL, values, NULL, NULL, 0)
-                       ? STAGE_ASKING
-                       : STAGE_BROKEN;
+    snprintf(started, sizeof started, "%lld", (long long)conn->server_started_s);
+    watch->asked_ms = clock_ms();
+    watch->stage = STAGE_ASKING;
+    if (!PQsendQueryParams(watch->pg, look_sql, 2, NULL, values, NULL, NULL, 0))
+        break_off(conn, PQstatus(watch->pg) == CONNECTION_BAD ? DOUBT_UNREACHABLE : DOUBT_NONE);
+}
+
+/* A server that says why it takes nobody is there. */
+static void connecting_failed(struct mig_conn *conn)
+{
+    const PGconn *pg = conn->watch->pg;
+    bool ours = !pg || error_is_memory(PQerrorMessage(pg));
+
+    break_off(conn, ours || connection_answered(pg) ? DOUBT_NONE : DOUBT_UNREACHABLE);
 }
 
 static void go_on_connecting(struct mig_conn *conn)
@@ -90,7 +173,7 @@ static void go_on_connecting(struct mig_conn *conn)
 
     watch->want = PQconnectPoll(watch->pg);
     if (watch->want == PGRES_POLLING_FAILED)
-        watch->stage = STAGE_BROKEN;
+        connecting_failed(conn);
     else if (watch->want == PGRES_POLLING_OK)
         send_question(conn);
 }
@@ -109,24 +192,38 @@ static bool watch_step(struct mig_conn *conn, int64_t limit_ms)
     if (watch->stage == STAGE_CONNECTING)
         go_on_connecting(conn);
     else if (!PQconsumeInput(watch->pg))
-        watch->stage = STAGE_BROKEN;
+        break_off(conn, DOUBT_UNREACHABLE);
     else if (!PQisBusy(watch->pg))
         take_answer(conn);
     return true;
 }
 
-static bool watch_open(struct mig_conn *conn)
+/* Want of descriptors is no silence of the server. */
+static bool can_connect(void)
 {
-    struct watch *watch = calloc(1, sizeof *watch);
+    int spare = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (!watch)
-        return false;
-    conn->watch = watch;
+    if (spare >= 0)
+        close(spare);
+    return spare >= 0;
+}
+
+static void start_connecting(struct mig_conn *conn)
+{
+    struct watch *watch = conn->watch;
+
+    PQfinish(watch->pg);
+    watch->pg = NULL;
+    if (!can_connect()) {
+        break_off(conn, DOUBT_NONE);
+        return;
+    }
     watch->pg = connection_again(conn);
     watch->want = PGRES_POLLING_WRITING;
-    watch->stage =
-        watch->pg && PQstatus(watch->pg) != CONNECTION_BAD ? STAGE_CONNECTING : STAGE_BROKEN;
-    return true;
+    watch->asked_ms = clock_ms();
+    watch->stage = STAGE_CONNECTING;
+    if (!watch->pg || PQstatus(watch->pg) == CONNECTION_BAD)
+        connecting_failed(conn);
 }
 
 /* Soon enough to name the culprit before lock_timeout strikes. */
@@ -134,6 +231,8 @@ static int64_t first_look(const struct mig_conn *conn)
 {
     int64_t limit = conn->options.lock_timeout_ms / 3;
 
+    if (!conn->watching)
+        return conn->started_ms + OWN_LOOK_MS;
     return conn->started_ms + (limit > 0 && limit < FIRST_LOOK_MS ? limit : FIRST_LOOK_MS);
 }
 
@@ -144,18 +243,56 @@ int64_t watch_due(struct mig_conn *conn)
     return conn->look_ms;
 }
 
+/* What is due now; false: nothing. */
+static bool begin_look(struct mig_conn *conn, int64_t now)
+{
+    struct watch *watch = conn->watch;
+
+    if (!watch) {
+        if (now < watch_due(conn))
+            return false;
+        conn->watch = watch = calloc(1, sizeof *watch);
+        if (!watch)
+            return false;
+        start_connecting(conn);
+        return true;
+    }
+    if (watch->stage == STAGE_CONNECTING || watch->stage == STAGE_ASKING) {
+        if (now - watch->asked_ms >= NEXT_LOOK_MS)
+            note_doubt(watch, DOUBT_UNREACHABLE);
+        return true;
+    }
+    if (watch->stage == STAGE_USELESS || now < watch_due(conn))
+        return false;
+    if (watch->stage == STAGE_IDLE)
+        send_question(conn);
+    else
+        start_connecting(conn);
+    return true;
+}
+
 void watch_look(struct mig_conn *conn)
 {
     int64_t now = clock_ms(), until = now + BUDGET_MS;
 
-    if (now < watch_due(conn) && !(conn->watch && conn->watch->stage == STAGE_ASKING))
-        return;
-    if (!conn->watch && !watch_open(conn))
-        return;
-    if (conn->watch->stage == STAGE_IDLE)
-        send_question(conn);
-    while (watch_step(conn, until - clock_ms()))
-        ;
+    if (begin_look(conn, now))
+        while (watch_step(conn, until - clock_ms()))
+            ;
+}
+
+void watch_heard(struct mig_conn *conn)
+{
+    if (conn->watch)
+        conn->watch->doubt = DOUBT_NONE;
+}
+
+const char *watch_lost(struct mig_conn *conn)
+{
+    const struct watch *watch = conn->watch;
+    bool is_lost = watch && watch->doubt != DOUBT_NONE &&
+                   clock_ms() - watch->doubted_ms >= doubts[watch->doubt].limit_ms;
+
+    return is_lost ? doubts[watch->doubt].why : NULL;
 }
 
 const char *watch_found(struct mig_conn *conn)

@@ -98,6 +98,7 @@ mig_status wire_start(struct mig_conn *conn, int64_t limit_ms, struct mig_err *e
         return error_lost(conn, err);
     conn->started_ms = conn->asked_ms = clock_ms();
     conn->deadline_ms = limit_ms ? conn->started_ms + limit_ms : 0;
+    watch_end(conn);
     conn->look_ms = 0;
     conn->ended = MIG_OK;
     return MIG_OK;
@@ -129,10 +130,20 @@ static void ask(struct mig_conn *conn, int64_t now)
     cancel_send(conn);
 }
 
+/* The other side is there and silent, as a proxy is behind which the server has
+ * gone: that would be waited for without end. */
+static mig_status give_up_silent(struct mig_conn *conn, const char *why, struct mig_err *err)
+{
+    conn->lost = true;
+    return mig_err_set(err, MIG_E_CONNECTION,
+                       "the answer of the server at %s was lost: its process %d %s", conn->target,
+                       conn->backend, why);
+}
+
 /* Behind a pooler the process that runs the statement is known in transactions. */
 static bool can_watch(const struct mig_conn *conn)
 {
-    return conn->watching && !conn->ended && (!conn->pooled || conn->xid[0]);
+    return conn->backend && !conn->ended && (!conn->pooled || conn->xid[0]);
 }
 
 static int slice(struct mig_conn *conn)
@@ -156,6 +167,7 @@ static mig_status wait_once(struct mig_conn *conn, short events, struct mig_err 
 {
     struct pollfd fd = {PQsocket(conn->pg), events, 0};
     int ready = poll(&fd, 1, slice(conn));
+    const char *why;
     int64_t now;
 
     if (ready < 0 && errno != EINTR)
@@ -168,9 +180,13 @@ static mig_status wait_once(struct mig_conn *conn, short events, struct mig_err 
     }
     if (ready < 0 || now - conn->asked_ms >= SLICE_MS)
         ask(conn, now);
-    if (ready == 0 && can_watch(conn))
-        watch_look(conn);
-    return MIG_OK;
+    if (ready > 0)
+        watch_heard(conn);
+    if (ready != 0 || !can_watch(conn))
+        return MIG_OK;
+    watch_look(conn);
+    why = watch_lost(conn);
+    return why ? give_up_silent(conn, why, err) : MIG_OK;
 }
 
 /* Without memory for the end of a pipeline libpq notes that, and waits for more. */

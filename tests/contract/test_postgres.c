@@ -444,6 +444,51 @@ Test(postgres, a_server_that_stalls_in_commit_leaves_the_outcome_open)
     cr_assert_not(driver->in_tx(conn));
 }
 
+/* It has what we sent, and nobody will ever answer: as behind a proxy that is
+ * there and silent. No limit is set. */
+static mig_status wait_for_idle(mig_status (*work)(void))
+{
+    pid_t pid = stall();
+    mig_status status;
+
+    stop_after_ms = 0;
+    stop_with = MIG_OK;
+    status = work();
+    kill(pid, SIGCONT);
+    cr_assert(says("was lost: its process"), "%s", err.message);
+    cr_assert(says("is idle"), "%s", err.message);
+    return status;
+}
+
+static mig_status run_one(void)
+{
+    return run("SELECT 1");
+}
+
+static mig_status commit(void)
+{
+    return driver->commit(conn, &err);
+}
+
+Test(postgres, an_answer_that_cannot_come_is_not_waited_for)
+{
+    cr_assert_eq(wait_for_idle(run_one), MIG_E_CONNECTION, "%s", err.message);
+}
+
+Test(postgres, a_commit_whose_answer_cannot_come_leaves_the_outcome_open)
+{
+    must(begin());
+    cr_assert_eq(wait_for_idle(commit), MIG_E_OUTCOME, "%s", err.message);
+    cr_assert_not(driver->in_tx(conn));
+}
+
+Test(postgres, a_statement_that_runs_long_is_waited_for)
+{
+    must(begin());
+    must(run("DO $$ BEGIN EXECUTE 'SELECT pg_' || 'sleep(17)'; END $$")); /* no other test's */
+    must(driver->commit(conn, &err));
+}
+
 /* ---- transactions ---- */
 
 Test(postgres, committing_a_failed_transaction_fails)

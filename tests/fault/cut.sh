@@ -3,10 +3,12 @@
 #
 # A connection to PostgreSQL that breaks at each message of a durable data
 # migration in turn: before the server has it, after the server has done it, or
-# in the middle of its answer, COMMIT included. What the run then says is what
-# the history says, the next `up` finishes it, and nothing is done twice. Each
-# message breaks in one way, chosen by the seed; $MIGHOST_CUTS=all breaks each
-# in every way. Once more through a pooler, where the run lock is a lease.
+# in the middle of its answer, COMMIT included; or it stays there, silent, which
+# the run finds out by itself. What the run then says is what the history says,
+# the next `up` finishes it, and nothing is done twice. Each message breaks in one
+# way, chosen by the seed; $MIGHOST_CUTS=all breaks each in every way, and leaves
+# out no silence. The same for atomic SQL migrations. Once more through a pooler,
+# where the run lock is a lease.
 set -euo pipefail
 # shellcheck source=tests/fault/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"
@@ -23,6 +25,8 @@ set -euo pipefail
 readonly ROWS=60
 readonly CUTS=${MIGHOST_CUTS:-one}
 readonly MESSAGES_MAX=500 # more than any of the runs has
+readonly NOTHING="the history shows that nothing of this migration was applied"
+readonly DONE="yet its last transaction had been committed: it is done"
 
 trap 'stop_proxy; clean_all' EXIT
 
@@ -34,8 +38,46 @@ run_through()
         >"$folder/run.out" 2>"$folder/run.err" </dev/null || code=$?
 }
 
-# cut_at NUMBER HOW: false when the run has fewer messages.
-cut_at()
+was_cut()
+{
+    grep -q ^cut "$folder/proxy"
+}
+
+# said_last: one sentence, which tells what the history says.
+said_last()
+{
+    case $code in
+    0) ! grep -q "was lost\|not known" "$folder/run.err" || grep -q "$DONE" "$folder/run.err" ;;
+    1) grep -q "$NOTHING" "$folder/run.err" ;;
+    7) grep -q "run the command again" "$folder/run.err" ;;
+    esac || fail "it does not say what is left: exit code $code: $(<"$folder/run.err")"
+}
+
+# cut_sql NUMBER HOW: of a run of three atomic migrations.
+cut_sql()
+{
+    local count
+
+    ask "SET client_min_messages = error; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+    start_proxy "$1" "$2"
+    run_through
+    stop_proxy
+    count=$(ask "SELECT count(*) FROM mighost_history WHERE state = 'applied'" 2>/dev/null || true)
+    case $code:$count in
+    0:3 | [13]: | [13]:[012]) ;;
+    *) fail "SQL, $2 message $1: exit code $code, $count applied: $(<"$folder/run.err")" ;;
+    esac
+    said_last
+    finish
+    expect "SQL, $2 message $1: runs; history; tables" \
+        "$(ask "SELECT (SELECT string_agg(number::text, ' ' ORDER BY number) FROM runs), count(*), min(state),
+            (SELECT count(*) FROM pg_tables WHERE tablename ~ '^[ab][12]$') FROM mighost_history")" \
+        "1 2|3|applied|4"
+    was_cut
+}
+
+# cut_mail NUMBER HOW: of a durable module. Both: false when the run has fewer messages.
+cut_mail()
 {
     local now
 
@@ -44,7 +86,7 @@ cut_at()
     run_through
     stop_proxy
     now=$(state)
-    if ! grep -q ^cut "$folder/proxy"; then # it was over before
+    if ! was_cut; then # it was over before
         expect "exit code of the run that was not cut" "$code" 0
         check_all
         return 1
@@ -53,16 +95,16 @@ cut_at()
     0:applied | 1: | 3: | 7:partial) ;;
     *) fail "cut $2 message $1: exit code $code, history [$now]: $(<"$folder/run.err")" ;;
     esac
+    said_last
     finish
     check_all
 }
 
-# cuts WORKERS BATCH STRIDE: of that many messages one, unless all are wanted.
+# cuts WHAT STRIDE: of that many messages one, unless all are wanted.
 cuts()
 {
-    local settings=(--set "workers=$1" --set "batch=$2")
     local ways=(before after torn)
-    local made=0 way some=1 stride=$3 number
+    local made=0 way some=1 stride=$2 number
 
     [[ $CUTS == one ]] || stride=1
     number=$((1 + SEED % stride - stride))
@@ -70,23 +112,54 @@ cuts()
         number=$((number + stride))
         for way in "${ways[@]}"; do
             [[ $CUTS == all || $way == "${ways[(number / stride + SEED) % 3]}" ]] || continue
-            cut_at $number "$way" || some=0
+            "cut_$1" $number "$way" || some=0
             made=$((made + some))
         done
     done
     ((number < MESSAGES_MAX)) || fail "the run does not come to an end of its messages"
     ((made > 0)) || fail "nothing was cut"
-    echo "$1 workers: $made cuts at the messages up to $number"
+    echo "$1, ${settings[*]}: $made cuts at the messages up to $number"
+}
+
+# silences WHAT NUMBER...: at those messages; at all where all are wanted.
+silences()
+{
+    local what=$1 number=0
+
+    shift
+    if [[ $CUTS == all ]]; then
+        while ((number < MESSAGES_MAX)) && "cut_$what" $((++number)) stall; do :; done
+        return
+    fi
+    for number; do
+        "cut_$what" "$number" stall || fail "$what has no message $number"
+    done
 }
 
 announce
 engine=postgres
 make_bundle
 fresh postgres
-cuts 1 20 4
-cuts 3 10 8
+settings=(--set workers=1 --set batch=20)
+cuts mail 4
+silences mail 20 25
+settings=(--set workers=3 --set batch=10)
+cuts mail 8
+
+mail=$bundle
+bundle=$folder/sql
+settings=()
+mkdir "$bundle"
+echo 'CREATE TABLE runs (number BIGINT NOT NULL);' >"$bundle/20240101000000_runs.up.sql"
+write_migration "$bundle" 1
+write_migration "$bundle" 2
+cuts sql 2
+silences sql 19 20
+
+bundle=$mail
 start_pooler transaction
 behind "$port"
-cuts 1 20 10
+settings=(--set workers=1 --set batch=20)
+cuts mail 10
 no_stray_lock
 echo "ok"
