@@ -3,7 +3,7 @@
 #
 # --max-lag with a real standby: a data migration waits while the standby
 # replays nothing, and goes on when it does; a user who may not see standbys is
-# told so, once.
+# told so, once. The standby itself is looked at, and never written to.
 
 # shellcheck source=tests/cli/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"
@@ -79,6 +79,31 @@ code=$?
 expect "when the standby replays again" "$code" 0
 answer "SELECT count(email_hash) FROM people" 400
 rm -f "$folder.events"
+
+caught_up()
+{
+    local tries=600
+
+    until [[ $(standby_ask "SELECT pg_last_wal_replay_lsn() >= '$1'") == t ]]; do
+        ((tries-- > 0)) || { fail "the standby does not follow"; return; }
+        sleep 0.05
+    done
+}
+
+first=$url
+url="host=$place port=5999 dbname=postgres user=postgres"
+caught_up "$(psql -qXAt "$first" -c 'SELECT pg_current_wal_lsn()')"
+mig status --json
+expect_code 0
+expect_json '.pending_migrations == [] and (.applied_migrations | length) == 1'
+for command in up down "run 20240601000020" init; do
+    # shellcheck disable=SC2086
+    mig $command
+    expect_code 3
+    says "is a standby, which cannot be written; "
+done
+url=$first
+history_is "20240601000020:applied"
 
 mig -q down
 ask "CREATE ROLE operator LOGIN; ALTER TABLE people OWNER TO operator;
