@@ -158,19 +158,25 @@ struct mig_row {
  *
  * The key must tell each row from all others and is never NULL; a transform on
  * another one is refused. A row is written if it still meets the filter then. A
- * batch waits a fifth of a second for a row that somebody else has locked, lets
- * go of its other rows and is tried again, up to 20 times.
+ * row that comes to lie behind the page that is being read (inserted with a
+ * smaller key, or given one) is not seen: a second transform with a `filter` for
+ * what is left finds it. A batch waits a fifth of a second for a row that
+ * somebody else has locked, lets go of its other rows and is tried again, up to
+ * 20 times.
+ *
+ * `map` may read from the database through its own handle, `out->db`, and may
+ * not write.
  */
 struct mig_transform {
     uint32_t size;      /* sizeof(struct mig_transform) */
     const char *table;  /* "users", "app.users"; quoted by the host */
-    const char *key;    /* "id", or "a, b"; NULL: the primary key */
+    const char *key;    /* "id", or "a, b": unique; NULL: the primary key */
     const char *read;   /* "email, name" */
     const char *write;  /* "email_hash" */
-    const char *filter; /* an SQL condition, or NULL */
+    const char *filter; /* an SQL condition, or NULL; "email_hash IS NULL" finds what is left */
     mig_status (*map)(const struct mig_row *in, struct mig_row *out, void *user);
     void *user;
-    uint32_t batch;   /* rows of a page, see above; 0: the host chooses */
+    uint32_t batch;   /* rows of a page, see above; 0: the host chooses, for 200 ms a page */
     uint32_t workers; /* 0 or 1: one; more: see below */
     uint32_t flags;   /* enum mig_transform_flags */
 };

@@ -47,6 +47,8 @@ expect "lines longer than 80" "$(awk 'length > 80' <<<"$out")" ""
 run help --man
 expect "help --man" "$code$err" 0
 page=${out//\\-/-}
+expect_match "how to hold a data migration up" "$page" "*
+.SH DATA MIGRATIONS*SIGUSR1*SIGUSR2*"
 for name in $commands; do
     expect_match "the manual page" "$page" "*
 .SS $name*"
