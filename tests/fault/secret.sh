@@ -16,7 +16,8 @@ set -euo pipefail
 
 readonly PASSWORD=open-sesame-$RANDOM$RANDOM
 readonly KEY=tell-nobody-$RANDOM$RANDOM
-readonly AES_KEY=$(openssl rand -hex 32)
+AES_KEY=$(openssl rand -hex 32)
+readonly AES_KEY
 readonly EXAMPLE=$MIGHOST_BUILD/migrations
 readonly TOTP=20240126133000 # and the next one seals what it made
 readonly ROLE=secret_$$_$RANDOM
@@ -97,7 +98,7 @@ tried()
 # crash SIGNAL: the worker of the example, when rows are sealed already.
 crash()
 {
-    local left=1200 worker= code
+    local left=1200 worker="" code
 
     DATABASE_URL=$secret_url "$MIGHOST_BIN" -m "$EXAMPLE" -v --events up --throttle 1% \
         --set-file "totp_key=$folder/aes" >"$folder/out" 2>"$folder/err" </dev/null &
