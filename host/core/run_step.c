@@ -188,25 +188,25 @@ static mig_status judge(struct run *run, const struct plan_step *step, enum verd
     return judge_once(run, step, out, err);
 }
 
-/* The connection broke: what became of the migration? A server that cannot be
- * reached leaves that open. */
+/* A server that cannot be asked leaves it open whether a COMMIT took place. */
+static mig_status leave_open(const struct mig_err *again, struct mig_err *err)
+{
+    if (err->status != MIG_E_OUTCOME)
+        return err_append(err, "and connecting again failed too: %s", again->message);
+    return err_append(err,
+                      "and the server cannot be asked (%s): the migration was applied once or not "
+                      "at all, the next run will find out",
+                      again->message);
+}
+
+/* The connection broke: what became of the migration? */
 static mig_status reconcile(struct run *run, const struct plan_step *step, enum verdict *out,
                             struct mig_err *err)
 {
     struct mig_err again;
-    bool unknown = err->status == MIG_E_OUTCOME;
-    mig_status status;
 
     session_close(&run->session);
-    status = judge(run, step, out, &again);
-    if (status == MIG_OK)
-        return MIG_OK;
-    if (!unknown)
-        return err_append(err, "and connecting again failed too: %s", again.message);
-    return err_append(err,
-                      "and the server cannot be asked (%s): the migration was applied once or not "
-                      "at all, the next run will find out",
-                      again.message);
+    return judge(run, step, out, &again) == MIG_OK ? MIG_OK : leave_open(&again, err);
 }
 
 /* The connection was lost and the history has been read since: the outcome is
@@ -373,6 +373,8 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
         return MIG_OK;
     }
     if (judge(run, step, &verdict, &again) < 0) {
+        if (lost(status))
+            return leave_open(&again, err);
         if (status < 0)
             return err_append(err, "what became of migration %s could not be read afterwards: %s",
                               step_id(step), again.message);

@@ -6,9 +6,10 @@
 # in the middle of its answer, COMMIT included; or it stays there, silent, which
 # the run finds out by itself. What the run then says is what the history says,
 # the next `up` finishes it, and nothing is done twice. Each message breaks in one
-# way, chosen by the seed; $MIGHOST_CUTS=all breaks each in every way, and leaves
-# out no silence. The same for atomic SQL migrations. Once more through a pooler,
-# where the run lock is a lease.
+# way, chosen by the seed; $MIGHOST_CUTS=all breaks each in every way. Or the
+# server is gone for good: then nobody knows whether a COMMIT took place, and the
+# next run finds out. The same for atomic migrations, and once more through a
+# pooler, where the run lock is a lease.
 set -euo pipefail
 # shellcheck source=tests/fault/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"
@@ -47,13 +48,14 @@ was_cut()
 said_last()
 {
     case $code in
+    11) grep -q "applied once or not at all, the next run will find out" "$folder/run.err" ;;
     0) ! grep -q "was lost\|not known" "$folder/run.err" || grep -q "$DONE" "$folder/run.err" ;;
     1) grep -q "$NOTHING" "$folder/run.err" ;;
     7) grep -q "run the command again" "$folder/run.err" ;;
     esac || fail "it does not say what is left: exit code $code: $(<"$folder/run.err")"
 }
 
-# cut_sql NUMBER HOW: of a run of three atomic migrations.
+# cut_sql NUMBER HOW: of a run of atomic migrations, three of SQL and a module.
 cut_sql()
 {
     local count
@@ -63,8 +65,8 @@ cut_sql()
     run_through
     stop_proxy
     count=$(ask "SELECT count(*) FROM mighost_history WHERE state = 'applied'" 2>/dev/null || true)
-    case $code:$count in
-    0:3 | [13]: | [13]:[012]) ;;
+    case $2:$code:$count in
+    *:0:4 | *:[13]: | *:[13]:[0123] | gone:3:4 | gone:11:[1234]) ;;
     *) fail "SQL, $2 message $1: exit code $code, $count applied: $(<"$folder/run.err")" ;;
     esac
     said_last
@@ -72,7 +74,8 @@ cut_sql()
     expect "SQL, $2 message $1: runs; history; tables" \
         "$(ask "SELECT (SELECT string_agg(number::text, ' ' ORDER BY number) FROM runs), count(*), min(state),
             (SELECT count(*) FROM pg_tables WHERE tablename ~ '^[ab][12]$') FROM mighost_history")" \
-        "1 2|3|applied|4"
+        "1 2|4|applied|4"
+    ends[$code]=$((${ends[$code]-0} + 1))
     was_cut
 }
 
@@ -91,8 +94,9 @@ cut_mail()
         check_all
         return 1
     fi
-    case $code:$now in
-    0:applied | 1: | 3: | 7:partial) ;;
+    ends[$code]=$((${ends[$code]-0} + 1))
+    case $2:$code:$now in
+    *:0:applied | *:1: | *:3: | *:7:partial | gone:3:* | gone:11:*) ;;
     *) fail "cut $2 message $1: exit code $code, history [$now]: $(<"$folder/run.err")" ;;
     esac
     said_last
@@ -136,6 +140,24 @@ silences()
     done
 }
 
+# vanishing WHAT STRIDE COMMITS: as cuts, with a server that cannot be reached
+# afterwards. Where COMMIT was under way, which it is so often, nobody knows.
+vanishing()
+{
+    local stride=$2 number
+
+    ends=()
+    [[ $CUTS == one ]] || stride=1
+    number=$((1 + SEED % stride))
+    while "cut_$1" $number gone; do
+        number=$((number + stride))
+        ((number < MESSAGES_MAX)) || fail "the run does not come to an end of its messages"
+    done
+    ((${ends[11]-0} >= $3)) || fail "only ${ends[11]-0} COMMITs of $1 were left open"
+}
+
+declare -A ends=() # exit codes
+
 announce
 engine=postgres
 make_bundle
@@ -143,6 +165,7 @@ fresh postgres
 settings=(--set workers=1 --set batch=20)
 cuts mail 4
 silences mail 20 25
+vanishing mail 3 0
 settings=(--set workers=3 --set batch=10)
 cuts mail 8
 
@@ -153,8 +176,11 @@ mkdir "$bundle"
 echo 'CREATE TABLE runs (number BIGINT NOT NULL);' >"$bundle/20240101000000_runs.up.sql"
 write_migration "$bundle" 1
 write_migration "$bundle" 2
+cp "$MIGHOST_FIXTURES"/good_table/*.so "$bundle"
+chmod 755 "$bundle" "$bundle"/*.so
 cuts sql 2
 silences sql 19 20
+vanishing sql 1 4
 
 bundle=$mail
 start_pooler transaction

@@ -11,6 +11,7 @@
  *     after     the server does it; nothing of its answer comes back
  *     torn      as after, and half of the answer comes back
  *     stall     as after, and the client's connection stays open, silent
+ *     gone      as after, and nobody can connect any more
  *     moved     nothing breaks: from then on, as soon as no transaction is open,
  *               another process of the server answers, as behind a pooler; the
  *               first one stays, idle
@@ -34,9 +35,9 @@
 #define CODE_GSS 80877104
 #define CODE_CANCEL 80877102
 
-enum how { BEFORE, AFTER, TORN, STALL, MOVED, HOWS };
+enum how { BEFORE, AFTER, TORN, STALL, GONE, MOVED, HOWS };
 
-static const char *const how_names[HOWS] = {"before", "after", "torn", "stall", "moved"};
+static const char *const how_names[HOWS] = {"before", "after", "torn", "stall", "gone", "moved"};
 
 struct bytes {
     unsigned char *data;
@@ -148,6 +149,8 @@ static void cut_end(struct link *link)
         setsockopt(link->client, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
     printf("cut %s message %ld\n", how_names[how], cut_at);
     fflush(stdout);
+    if (how == GONE)
+        exit(0);
     close_fd(&link->server);
     if (how != STALL)
         link_close(link);
@@ -365,7 +368,7 @@ int main(int argc, char **argv)
     while (argc == 4 && how < HOWS && strcmp(argv[3], how_names[how]) != 0)
         how++;
     if (argc != 4 || how == HOWS) {
-        fputs("usage: cut_proxy PORT NUMBER before|after|torn|stall|moved\n", stderr);
+        fputs("usage: cut_proxy PORT NUMBER before|after|torn|stall|gone|moved\n", stderr);
         return 2;
     }
     server_port = atoi(argv[1]);
