@@ -9,6 +9,7 @@
 #include "apply.h"
 #include "crash.h"
 #include "driver.h"
+#include "fs.h"
 #include "module.h"
 #include "session.h"
 #include "verdict.h"
@@ -27,6 +28,7 @@
 #define CPU_GRACE_S 2 /* between SIGXCPU and SIGKILL */
 #define OUTPUT_BUFFER 4096
 #define EXIT_USAGE 2
+#define STATUS_SIZE 16384 /* of /proc/self/status, at most */
 
 struct worker {
     int control;
@@ -178,14 +180,31 @@ static bool is_paused(void *arg)
     return worker->paused;
 }
 
-/* What a module allocates counts as data. The sanitizers reserve terabytes. */
+#ifdef MIGHOST_SANITIZED
+/* What a sanitizer has reserved before main() are terabytes. */
+static rlim_t data_reserved(void)
+{
+    AUTO(buf) struct buf text = {0};
+    struct mig_err ignored;
+    const char *line = NULL;
+
+    if (fs_read("/proc/self/status", STATUS_SIZE, &text, &ignored) == MIG_OK)
+        line = strstr(buf_text(&text), "VmData:");
+    return line ? (rlim_t)strtoull(line + strlen("VmData:"), NULL, 10) * 1024 : 0;
+}
+#else
+static rlim_t data_reserved(void)
+{
+    return 0;
+}
+#endif
+
+/* What a module allocates counts as data. */
 static mig_status limit_memory(const struct worker *worker, struct mig_err *err)
 {
-    const struct rlimit limit = {worker->job.max_memory, worker->job.max_memory};
+    const rlim_t most = data_reserved() + worker->job.max_memory;
+    const struct rlimit limit = {most, most};
 
-#ifdef MIGHOST_SANITIZED
-    return MIG_OK;
-#endif
     if (worker->job.max_memory && setrlimit(RLIMIT_DATA, &limit) < 0)
         return err_errno(err, MIG_E_INTERNAL, errno, "the memory of the worker cannot be limited");
     return MIG_OK;

@@ -10,17 +10,6 @@
 
 #include "support.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 #define PROMPT_SECONDS 10
 
 static char *bundle(const char *fixture)
@@ -115,11 +104,29 @@ FAULT(a_commit_is_refused, "tx_commit", "'COMMIT' is transaction control")
 FAULT(a_hidden_end_of_the_transaction_is_refused, "tx_commit_hidden", "is transaction control")
 FAULT(the_history_is_not_dropped, "drop_history", "DROP TABLE mighost_history")
 FAULT(the_history_is_not_written, "write_history", "DELETE FROM mighost_history")
-
-#if !SANITIZED /* which limit no memory, and see divisions themselves */
 FAULT(a_division_by_zero_is_named, "up_divide", "SIGFPE", "up_divide.c:")
-FAULT(a_memory_hog_is_stopped, "up_allocate", "no memory for")
-#endif
+FAULT(a_pipe_that_nobody_reads_is_named, "up_pipe", "SIGPIPE")
+
+/* A sanitizer ends the process instead, unless it is told to do as malloc() does. */
+static void stops_memory_hog(const char *url)
+{
+    const char *options = getenv("ASAN_OPTIONS");
+    static const char *const pieces[] = {"no memory for", NULL};
+
+    setenv("ASAN_OPTIONS",
+           test_format("%s:allocator_may_return_null=1", options ? options : "detect_leaks=1"), 1);
+    fails(url, "up_allocate", pieces);
+}
+
+Test(worker_sqlite, a_memory_hog_is_stopped)
+{
+    stops_memory_hog(test_sqlite());
+}
+
+Test(worker_postgres, a_memory_hog_is_stopped)
+{
+    stops_memory_hog(test_postgres());
+}
 
 Test(worker_postgres, an_error_that_the_module_swallowed_is_told)
 {
@@ -192,6 +199,29 @@ Test(worker_sqlite, output_of_the_module_is_relayed_up_to_a_limit)
     is_clean(url, "up_print");
 }
 
+static void escapes_output(const char *url)
+{
+    struct test_result result = test_mighost("-v", "-d", url, "-m", bundle("up_escapes"), "up");
+
+    cr_assert_eq(result.exit_code, 1, "%s", result.err);
+    says(&result, "output \\x1B[31mred\\x1B[0m \\x1B]0;the title is mine\\x07");
+    says(&result, "error \\x1B[31mred\\x1B[0m \\x1B]0;the title is mine\\x07");
+    says(&result, "it printed \\x1B[31mred");
+    for (const char *at = "\033\a\r"; *at; at++)
+        cr_assert_null(strchr(result.err, *at), "%s", result.err);
+    is_clean(url, "up_escapes");
+}
+
+Test(worker_sqlite, what_a_terminal_would_obey_is_escaped)
+{
+    escapes_output(test_sqlite());
+}
+
+Test(worker_postgres, what_a_terminal_would_obey_is_escaped)
+{
+    escapes_output(test_postgres());
+}
+
 /* The child ignores TERM and would hold the lock for half a minute. */
 static void ends_lingering_child(const char *url)
 {
@@ -243,6 +273,43 @@ SUCCEEDS(values_of_every_type_come_back, "good_types")
 SUCCEEDS(misuse_of_the_api_is_refused_and_harmless, "fail_misuse")
 SUCCEEDS(statements_left_open_are_closed, "open_statements")
 SUCCEEDS(settings_of_the_session_do_not_last, "session_settings")
+SUCCEEDS(a_changed_folder_does_no_harm, "up_chdir")
+
+/* The database's name is of the folder where the host was started. */
+Test(worker_sqlite, a_changed_folder_is_not_where_the_database_is)
+{
+    char *folder = test_folder();
+    const char *const argv[] = {MIGHOST_BIN, "-d", "sqlite:here.db", "-m", bundle("up_chdir"),
+                                "up",        NULL};
+    struct test_result result =
+        test_run_command(&(struct test_command){.argv = argv, .folder = folder});
+
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    cr_assert(has_table(test_format("sqlite:%s/here.db", folder), "up_chdir"));
+}
+
+static void confines(const char *url)
+{
+    static const char *const environment[] = {"LD_LIBRARY_PATH=/nowhere", "MIGHOST_WAIT=30s",
+                                              "SECRET=sesame", NULL};
+    const char *const argv[] = {MIGHOST_BIN, "-d", url,  "-m", bundle("up_confined"),
+                                "--max-cpu", "7s", "up", NULL};
+    struct test_result result =
+        test_run_command(&(struct test_command){.argv = argv, .environment = environment});
+
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    cr_assert(has_table(url, "up_confined"));
+}
+
+Test(worker_sqlite, it_has_a_clean_environment_and_limits)
+{
+    confines(test_sqlite());
+}
+
+Test(worker_postgres, it_has_a_clean_environment_and_limits)
+{
+    confines(test_postgres());
+}
 
 static void contains_down(const char *url)
 {
