@@ -473,6 +473,39 @@ adopting()
     table a no
 }
 
+# --timeout on an SQL migration: what it had begun is taken back, and it can run
+# again when it has time.
+time_runs_out()
+{
+    local endless='SELECT pg_sleep(600);'
+
+    [[ $engine == postgres ]] ||
+        endless='WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n;'
+    plain
+    up_text 4_c "CREATE TABLE c (x INTEGER);" "$endless"
+    mig --timeout 2s up
+    expect_code 1
+    says "4_c.up.sql:2:1: migration 4 (c), which took longer than the 2.0 s that --timeout allows: " \
+        "nothing of this migration is left"
+    history_is "1:applied 2:applied 3:applied"
+    log_is "3 up applied, 4 up failed"
+    table c no
+
+    up_text 4_c "$DURABLE" "CREATE TABLE c (x INTEGER);" "$endless"
+    mig --timeout 2s up
+    expect_code 7
+    says "4_c.up.sql:3:1: migration 4 (c), which took longer than the 2.0 s that --timeout allows: " \
+        "1 finished step stands"
+    history_is "1:applied 2:applied 3:applied 4:partial"
+    table c yes
+    up_text 4_c "$DURABLE" "CREATE TABLE c (x INTEGER);" "SELECT 1;"
+    mig resolve 4 --retry
+    expect_code 0
+    mig --timeout 60s up
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied 4:applied"
+}
+
 locked()
 {
     ! sqlite3 "${url#sqlite:}" 'BEGIN IMMEDIATE; ROLLBACK' 2>/dev/null
@@ -637,5 +670,6 @@ for each in $(engines); do
     carried
     changed_files
     adopting
+    time_runs_out
 done
 finish
