@@ -370,6 +370,35 @@ TEXT
     answer "SELECT COUNT(*) FROM child WHERE id = 20" 0
 }
 
+# What a migration may wait for a table, and how long a statement may run: as the
+# README says where nobody does, as the option does, and as the file does.
+limits_of_postgres()
+{
+    local seen documented mode
+    local -r see="CREATE TABLE seen AS SELECT current_setting('lock_timeout') AS lock,
+        current_setting('statement_timeout') AS statement;"
+
+    documented=$(sed -nE 's/^\| `--lock-timeout TIME`.*\| `([0-9]+s)` \|.*/\1/p' \
+        "$MIGHOST_SOURCE/README.md")
+    [[ $documented ]] || fail "the README does not say how long a table is waited for"
+    for mode in atomic durable; do
+        works "-- mig: mode = $mode"$'\n'"$see"
+        answer "SELECT * FROM seen" "$documented|0"
+        clean
+        cp "$MIGHOST_FIXTURES/${mode/atomic/run}_params/"*.so migrations/
+        chmod 755 migrations/*.so
+        mig up --set "first=$see" --set "second=SELECT 1"
+        expect_code 0
+        answer "SELECT * FROM seen" "$documented|0"
+    done
+    text "$see"
+    mig up --lock-timeout 1500ms --statement-timeout 2m
+    answer "SELECT * FROM seen" "1500ms|2min"
+    text $'-- mig: lock_timeout = 7s\n-- mig: statement_timeout = 3m\n'"$see"
+    mig up --lock-timeout 1500ms --statement-timeout 2m
+    answer "SELECT * FROM seen" "7s|3min"
+}
+
 # Building an index without a lock may leave a broken one behind.
 indexes_of_postgres()
 {
@@ -484,6 +513,7 @@ for each in $(engines); do
     if [[ $each == sqlite ]]; then
         orphans_of_sqlite
     else
+        limits_of_postgres
         indexes_of_postgres
     fi
     sizes
