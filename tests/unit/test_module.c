@@ -121,6 +121,7 @@ static void refused(const char *fixture, const char *because)
 Test(module, the_load_policy_names_what_it_refuses)
 {
     refused("rpath", "RPATH");
+    refused("audit", "DT_AUDIT");
     refused("text_relocation", "TEXTREL");
     refused("exec_stack", "executable stack");
     refused("needs_library", "libz.so.1");
@@ -137,6 +138,21 @@ Test(module, a_library_can_be_allowed)
     struct note note;
 
     cr_assert_eq(module_check(fd, file, libraries, &note, &err), MIG_OK, "%s", err.message);
+}
+
+/* The sanitizer that this host itself may have is not among them. */
+Test(module, a_sanitizers_runtime_is_refused_as_one)
+{
+    static const char *const runtimes[] = {"libtsan.so.2", "liblsan.so.0"};
+
+    for (size_t i = 0; i < sizeof runtimes / sizeof *runtimes; i++) {
+        struct elf_facts facts = {.shared = true, .bind_now = true, .needed_count = 1};
+
+        snprintf(facts.needed[0], sizeof facts.needed[0], "%s", runtimes[i]);
+        cr_assert_eq(module_policy(&facts, "m.so", NULL, &err), MIG_E_REFUSED);
+        cr_assert(strstr(err.message, runtimes[i]) && strstr(err.message, "a sanitizer's runtime"),
+                  "%s", err.message);
+    }
 }
 
 Test(module, a_program_is_no_module)
