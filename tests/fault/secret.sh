@@ -5,9 +5,11 @@
 # file, are looked for everywhere: in the arguments of every process while
 # hosts and workers run, in all output (plain, verbose, JSON, events, crash
 # reports), in what is left in files, cores included, and in the whole database.
-# Runs go well, crash, fail in SQL, hang, and are refused. The key of the example
-# that seals secrets is looked for likewise: a run of it fails in a row, one is
-# refused for a key that is too short, and its worker crashes with the key in hand.
+# Runs go well, crash, fail in SQL, hang, and are refused. The address is given by
+# the environment, in mighost.ini, and on the command line, which is wiped. The key
+# of the example that seals secrets is looked for likewise: a run of it fails in a
+# row, one is refused for a key that is too short, and its worker crashes with the
+# key in hand.
 set -euo pipefail
 # shellcheck source=tests/fault/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"
@@ -75,6 +77,36 @@ try()
         fail "$*, of $(basename "$bundle"): exit code $code, not $wanted: $(tail -n 3 "$folder/err")"
     no_secret "what '$*' says" "$folder/out" "$folder/err"
     tries=$((tries + 1))
+}
+
+running()
+{
+    worker=$(worker_of "$host")
+    [[ -n $worker ]] && grep -q 'applying.*up loop' "$folder/err"
+}
+
+# while_it_runs WHAT ARGUMENT...: the arguments of all processes, host and worker
+# among them, and what is said, when the address is given in that way.
+while_it_runs()
+{
+    local what=$1 tries=1200 host worker code=0
+
+    shift
+    (cd "$folder/work" && unset DATABASE_URL && exec "$MIGHOST_BIN" "$@" -v --set-file \
+        key="$folder/key" -m "$(fixture up_loop)" up) >"$folder/out" 2>"$folder/err" </dev/null &
+    host=$!
+    until running; do
+        ((tries-- > 0)) || fail "$what: the module does not run: $(<"$folder/err")"
+        sleep 0.05
+    done
+    cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' >"$folder/arguments"
+    grep -qxF "$MIGHOST_BIN" "$folder/arguments" && grep -q 'mighost-worker$' "$folder/arguments" ||
+        fail "$what: host and worker were not looked at"
+    kill -TERM "$host"
+    wait "$host" || code=$?
+    expect "$what: exit code" "$code" 143
+    no_secret "the arguments of a process, $what" "$folder/arguments"
+    no_secret "what is said, $what" "$folder/out" "$folder/err"
 }
 
 # each_way BUNDLE EXIT_CODE ARGUMENT...: as a person, a program and a listener see it.
@@ -162,9 +194,13 @@ echo "SELECT * FROM nowhere;" >"$folder/sql/20240701000000_wrong.up.sql"
 tries=0
 looks=0
 touch "$FOUND"
+printf '[default]\ndatabase = %s\n' "$secret_url" >"$folder/work/mighost.ini"
+while_it_runs "by mighost.ini"
+rm "$folder/work/mighost.ini"
+while_it_runs "by -d" -d "$secret_url"
+while_it_runs "by --database=" --database="$secret_url"
 watch_arguments &
 watcher=$!
-
 each_way "$(fixture up_segv)" 1
 each_way "$(fixture up_abort)" 1
 each_way "$(fixture up_exit)" 1
