@@ -468,6 +468,7 @@ mig_status run_execute(const struct run_config *config, const struct plan_reques
     mig_status status;
 
     make_run_id(run.result.run_id);
+    run.session_config.run = run.result.run_id;
     run.session_config.cancelled = run_cancelled;
     run.session_config.cancel_arg = &run;
     status = run_catalog(config, &run.session, &run.trust, &run.catalog, err);

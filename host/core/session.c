@@ -103,11 +103,12 @@ static mig_status lock(struct session *session, struct mig_err *err)
 static mig_status connect_to(struct session *session, enum session_need need, struct mig_err *err)
 {
     const struct session_config *config = &session->config;
+    unsigned flags = need == SESSION_READ ? MIG_OPEN_READONLY : MIG_OPEN_CREATE;
     struct mig_driver_config driver = {
         .size = sizeof driver,
-        .flags = need == SESSION_READ ? MIG_OPEN_READONLY : MIG_OPEN_CREATE,
+        .flags = flags | (config->run ? MIG_OPEN_RUN : 0),
         .url = config->database,
-        .application = "mighost",
+        .application = session->application,
         .connect_timeout_ms = config->connect_timeout_ms,
         .busy_timeout_ms = config->busy_timeout_ms,
         .cancelled = config->cancelled ? is_cancelled : NULL,
@@ -115,6 +116,8 @@ static mig_status connect_to(struct session *session, enum session_need need, st
         .arg = session,
     };
 
+    snprintf(session->application, sizeof session->application, "%s%s%s", SESSION_APPLICATION,
+             config->run ? " " : "", config->run ? config->run : "");
     return session->driver->open(&driver, &session->conn, err);
 }
 

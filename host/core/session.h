@@ -11,10 +11,13 @@
 #include "driver.h"
 #include "history.h"
 
+#define SESSION_APPLICATION "mighost" /* what an engine is told of us; behind it stands the run */
+
 struct session_config {
     const char *database;
     const char *driver_dir;
     const char *history;
+    const char *run; /* id of the run; NULL: there is none */
     int64_t wait_ms; /* for the lock; negative: try once */
     int64_t connect_timeout_ms;
     int64_t busy_timeout_ms;
@@ -33,6 +36,7 @@ enum session_need {
 
 struct session {
     struct session_config config; /* of the last opening */
+    char application[sizeof SESSION_APPLICATION + HISTORY_RUN_ID];
     struct driver *plugin;
     const struct mig_driver *driver;
     struct mig_conn *conn;

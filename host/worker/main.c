@@ -240,6 +240,7 @@ static struct session_config session_config_of(struct worker *worker)
         .database = job->database,
         .driver_dir = job->driver_dir,
         .history = job->history,
+        .run = job->run_id,
         .wait_ms = job->wait_ms,
         .connect_timeout_ms = job->connect_timeout_ms,
         .busy_timeout_ms = job->busy_timeout_ms,

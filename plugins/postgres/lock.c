@@ -55,6 +55,15 @@ static const char holder_sql[] =
     " FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
     " WHERE " IN_PG_LOCKS " AND " IN_THIS_DATABASE;
 
+/* Of those who hold the lock, our own former process: it may run on where the server
+ * has not noticed that its client is gone. */
+static const char end_orphan_sql[] =
+    "SELECT pg_catalog.pg_terminate_backend(a.pid)"
+    " FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
+    " WHERE " IN_PG_LOCKS " AND " IN_THIS_DATABASE
+    " AND a.usename = session_user AND a.application_name = $2"
+    " AND a.pid <> pg_catalog.pg_backend_pid()";
+
 enum holder {
     HOLDER_PID,
     HOLDER_USER,
@@ -185,6 +194,27 @@ static mig_status try_session(struct mig_conn *conn, const char *name, int64_t n
     return status;
 }
 
+/* MIG_E_BUSY, and the holder. Where that is an orphan of this run it is ended; where the
+ * user's own words name the application, no run can be told from another. */
+static mig_status busy(struct mig_conn *conn, int64_t number, struct mig_err *err)
+{
+    char key[KEY_SIZE];
+    const char *name = conn->config.application;
+    const char *values[] = {key, name};
+    AUTO(result) PGresult *result = NULL;
+    size_t used;
+
+    lock_holder(conn, number, err);
+    snprintf(key, sizeof key, "%" PRId64, number);
+    if (!(conn->config.flags & MIG_OPEN_RUN) || !session_has(conn, "application_name", name) ||
+        wire_ask(conn, end_orphan_sql, 2, values, &result, NULL) || !PQntuples(result) || !err)
+        return MIG_E_BUSY;
+    used = strlen(err->message);
+    snprintf(err->message + used, sizeof err->message - used,
+             "; it is left over from this very run, and was ended");
+    return MIG_E_BUSY;
+}
+
 /* Tries the lock of the session. MIG_E_UNSUPPORTED: there is none to be had. */
 static mig_status lock_take(struct mig_conn *conn, const char *name, int64_t number,
                             struct mig_err *err)
@@ -198,7 +228,7 @@ static mig_status lock_take(struct mig_conn *conn, const char *name, int64_t num
         conn->locked = true;
         conn->lock_doubted = false;
         return MIG_OK;
-    case ANSWER_BUSY: return lock_holder(conn, number, err);
+    case ANSWER_BUSY: return busy(conn, number, err);
     case ANSWER_LEASES: break;
     case ANSWER_POOLED: conn->pooled = true; break;
     case ANSWER_NOWHERE: give_back(conn, number); /* fall through */

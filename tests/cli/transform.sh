@@ -136,7 +136,7 @@ ended()
 }
 
 readonly OPEN="SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-    AND application_name = 'mighost' AND state LIKE 'idle in transaction%'"
+    AND application_name LIKE 'mighost%' AND state LIKE 'idle in transaction%'"
 
 # SIGUSR1 holds it up, with nothing open; SIGUSR2 lets it go on.
 a_pause_ends_with_a_signal()

@@ -125,18 +125,18 @@ cuts()
     echo "$1, ${settings[*]}: $made cuts at the messages up to $number"
 }
 
-# silences WHAT NUMBER...: at those messages; at all where all are wanted.
+# silences WHAT HOW NUMBER...: at those messages; at all where all are wanted.
 silences()
 {
-    local what=$1 number=0
+    local what=$1 how=$2 number=0
 
-    shift
+    shift 2
     if [[ $CUTS == all ]]; then
-        while ((number < MESSAGES_MAX)) && "cut_$what" $((++number)) stall; do :; done
+        while ((number < MESSAGES_MAX)) && "cut_$what" $((++number)) "$how"; do :; done
         return
     fi
     for number; do
-        "cut_$what" "$number" stall || fail "$what has no message $number"
+        "cut_$what" "$number" "$how" || fail "$what has no message $number"
     done
 }
 
@@ -164,7 +164,8 @@ make_bundle
 fresh postgres
 settings=(--set workers=1 --set batch=20)
 cuts mail 4
-silences mail 20 25
+silences mail stall 20
+silences mail mute 25
 vanishing mail 3 0
 settings=(--set workers=3 --set batch=10)
 cuts mail 8
@@ -179,7 +180,8 @@ write_migration "$bundle" 2
 cp "$MIGHOST_FIXTURES"/good_table/*.so "$bundle"
 chmod 755 "$bundle" "$bundle"/*.so
 cuts sql 2
-silences sql 19 20
+silences sql mute 19
+silences sql stall 20
 vanishing sql 1 4
 
 bundle=$mail

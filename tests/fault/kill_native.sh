@@ -20,7 +20,7 @@ readonly BATCH=$((ROWS / 100 > 0 ? ROWS / 100 : 1)) # some hundred instants to b
 readonly PAUSE_US=$((ROWS < 60000 ? 600000 / ROWS : 0)) # a row: small tables take a while too
 
 readonly OPEN="SELECT pid FROM pg_stat_activity WHERE datname = current_database()
-    AND application_name = 'mighost' AND pid <> pg_backend_pid()"
+    AND application_name LIKE 'mighost%' AND pid <> pg_backend_pid()"
 
 # The last moment of a kill, in ms from the start. A run that came to its end
 # shortens it, one that did not makes it longer: most kills hit, at any speed.

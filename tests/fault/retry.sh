@@ -51,9 +51,9 @@ new_database()
 until_waiting()
 {
     printf "LOOP PERFORM pg_stat_clear_snapshot(), pg_sleep(0.01);
-        EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '%s'
+        EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE '%s'
             AND datname = current_database() AND wait_event_type = 'Lock')%s; END LOOP;" "$1" \
-        "${2+ OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = '$1'
+        "${2+ OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE '$1'
             AND datname = current_database())}"
 }
 
@@ -184,7 +184,7 @@ person_is_locked()
 a_serialization_failure()
 {
     new_database
-    psql -qX "$url" -c "DO \$\$ BEGIN UPDATE p SET part = 2; $(until_waiting mighost) END \$\$" &
+    psql -qX "$url" -c "DO \$\$ BEGIN UPDATE p SET part = 2; $(until_waiting 'mighost%') END \$\$" &
     rival=$!
     until_true others "query LIKE 'DO%part = 2%' AND state = 'active'" || fail "the rival did not come"
     until_true row_is_locked || fail "the rival does not move the row"

@@ -158,7 +158,7 @@ readonly LOCKED="SELECT count(*), min(id), max(id) FROM people WHERE id NOT IN
 waits()
 {
     [[ $(ask "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND application_name = 'mighost' AND wait_event_type = 'Lock'") == 1 ]]
+        AND application_name LIKE 'mighost%' AND wait_event_type = 'Lock'") == 1 ]]
 }
 
 locks_of_a_batch()

@@ -49,6 +49,9 @@ enum mig_lexis {
 enum mig_open_flags {
     MIG_OPEN_CREATE = 1,   /* may create the database file */
     MIG_OPEN_READONLY = 2, /* will only read: never waits for a writer's lock */
+    /* `application` is this run's alone, and this its only session that locks: one of
+     * that name that still holds the lock is an orphan, which lock_try() may end. */
+    MIG_OPEN_RUN = 4,
 };
 
 struct mig_driver_config {

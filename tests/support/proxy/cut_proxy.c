@@ -6,11 +6,15 @@
  * have numbers. Writes its port as the first line, and a line when it breaks.
  * It must not know what the messages are about.
  *
- *   cut_proxy PORT NUMBER HOW     PORT: of the server; HOW:
+ *   cut_proxy PORT NUMBER|TEXT HOW     PORT: of the server; TEXT: of a query,
+ *                                      the first that has it; HOW:
  *     before    the message never reaches the server
  *     after     the server does it; nothing of its answer comes back
  *     torn      as after, and half of the answer comes back
  *     stall     as after, and the client's connection stays open, silent
+ *     mute      as stall, and the server never hears that the client went away
+ *     left      the server has it, and never hears that the client's connection
+ *               broke at once
  *     gone      as after, and nobody can connect any more
  *     moved     nothing breaks: from then on, as soon as no transaction is open,
  *               another process of the server answers, as behind a pooler; the
@@ -35,9 +39,10 @@
 #define CODE_GSS 80877104
 #define CODE_CANCEL 80877102
 
-enum how { BEFORE, AFTER, TORN, STALL, GONE, MOVED, HOWS };
+enum how { BEFORE, AFTER, TORN, STALL, MUTE, LEFT, GONE, MOVED, HOWS };
 
-static const char *const how_names[HOWS] = {"before", "after", "torn", "stall", "gone", "moved"};
+static const char *const how_names[HOWS] = {"before", "after", "torn", "stall",
+                                            "mute",   "left",  "gone", "moved"};
 
 struct bytes {
     unsigned char *data;
@@ -65,6 +70,7 @@ static struct link links[LINKS_MAX];
 static size_t link_count;
 static long asked_of_all;
 static long cut_at;
+static const char *cut_text; /* NULL: by the number */
 static enum how how;
 static int server_port;
 
@@ -147,10 +153,15 @@ static void cut_end(struct link *link)
         send_all(link->client, link->held.data, link->held.len / 2);
     if (how == BEFORE)
         setsockopt(link->client, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-    printf("cut %s message %ld\n", how_names[how], cut_at);
+    printf("cut %s message %ld\n", how_names[how], asked_of_all);
     fflush(stdout);
+    cut_at = asked_of_all;
     if (how == GONE)
         exit(0);
+    if (how == LEFT)
+        close_fd(&link->client);
+    if (how == LEFT || how == MUTE)
+        return;
     close_fd(&link->server);
     if (how != STALL)
         link_close(link);
@@ -190,6 +201,13 @@ static bool wants_answer(const struct link *link)
     return !link->started || type == 'Q' || type == 'S';
 }
 
+static bool is_chosen(const struct link *link, size_t len)
+{
+    if (!cut_text || cut_at)
+        return asked_of_all == cut_at;
+    return memmem(link->incoming.data, len, cut_text, strlen(cut_text));
+}
+
 static void note_message(struct link *link, size_t len)
 {
     if (!link->started)
@@ -198,7 +216,7 @@ static void note_message(struct link *link, size_t len)
         return;
     link->asked++;
     asked_of_all++;
-    link->cut = how != MOVED && asked_of_all == cut_at;
+    link->cut = how != MOVED && is_chosen(link, len);
 }
 
 /* Passes one message on; false when there is none, or the connection is cut. */
@@ -219,7 +237,15 @@ static bool pass_message(struct link *link)
     }
     send_all(link->server, link->incoming.data, len);
     bytes_drop(&link->incoming, len);
+    if (link->cut && how == LEFT)
+        cut_end(link);
     return true;
+}
+
+/* The server does not hear of the client, nor the client of the server. */
+static bool is_apart(const struct link *link)
+{
+    return link->cut && (how == MUTE || how == LEFT);
 }
 
 /* --- from the server --------------------------------------------------------------- */
@@ -283,7 +309,7 @@ static void take_answer(struct link *link, const unsigned char *data, size_t len
         return;
     }
     bytes_add(&link->held, data, len);
-    if (link->answered >= link->asked && link->server >= 0)
+    if (how != LEFT && link->answered >= link->asked && link->server >= 0)
         cut_end(link);
 }
 
@@ -297,7 +323,10 @@ static void read_client(struct link *link)
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (got <= 0) {
-        link_close(link);
+        if (is_apart(link))
+            close_fd(&link->client);
+        else
+            link_close(link);
         return;
     }
     bytes_add(&link->incoming, data, (size_t)got);
@@ -314,6 +343,8 @@ static void read_server(struct link *link)
         return;
     if (got > 0)
         take_answer(link, data, (size_t)got);
+    else if (is_apart(link))
+        close_fd(&link->server);
     else if (link->cut)
         cut_end(link);
     else
@@ -368,11 +399,13 @@ int main(int argc, char **argv)
     while (argc == 4 && how < HOWS && strcmp(argv[3], how_names[how]) != 0)
         how++;
     if (argc != 4 || how == HOWS) {
-        fputs("usage: cut_proxy PORT NUMBER before|after|torn|stall|gone|moved\n", stderr);
+        fputs("usage: cut_proxy PORT NUMBER before|after|torn|stall|mute|left|gone|moved\n",
+              stderr);
         return 2;
     }
     server_port = atoi(argv[1]);
     cut_at = atol(argv[2]);
+    cut_text = cut_at ? NULL : argv[2];
     if (bind(listener, (const struct sockaddr *)&address, sizeof address) < 0 ||
         listen(listener, LINKS_MAX) < 0 ||
         getsockname(listener, (struct sockaddr *)&address, &len) < 0)
