@@ -11,6 +11,7 @@
 #include "dso.h"
 #include "pem.h"
 #include "support.h"
+#include "trust_key.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -139,6 +140,19 @@ Test(trust, a_private_key_that_others_can_read_does_not_sign)
     cr_assert_eq(chmod(key_path("one"), 0640), 0);
     cr_assert_eq(trust_sign_bundle(folder, key_path("one"), &signing, &err), MIG_E_REFUSED);
     cr_assert(strstr(err.message, "mode 0640, so others can read it"), "%s", err.message);
+}
+
+Test(trust, nothing_is_left_of_a_private_key_that_is_wiped)
+{
+    static const struct private_key none;
+    AUTO(ed25519) struct ed25519 *curve = NULL;
+    struct private_key key = {0};
+
+    cr_assert_eq(ed25519_open(&curve, &err), MIG_OK, "%s", err.message);
+    cr_assert_eq(private_key_read(curve, key_path("one"), &key, &err), MIG_OK, "%s", err.message);
+    cr_assert_neq(memcmp(key.bytes, none.bytes, sizeof key.bytes), 0);
+    private_key_wipe(&key);
+    cr_assert_eq(memcmp(&key, &none, sizeof key), 0);
 }
 
 Test(trust, what_is_no_private_key_of_ed25519_does_not_sign)
