@@ -10,7 +10,6 @@
 #include "clock.h"
 #include "run_step.h"
 #include "sha256.h"
-#include "text.h"
 #include <pwd.h>
 #include <sys/random.h>
 
@@ -259,39 +258,21 @@ static mig_status check_all(struct run *run, const struct plan *plan, struct mig
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
-/* The engine says only that its statement was cancelled; a worker's end is told
- * by who watched it. */
-static void name_step(const struct run *run, const struct plan_step *step, bool late,
-                      struct mig_err *err)
-{
-    char limit[TEXT_SHORT];
-
-    if (!late || material_kind(step) == MIGHOST_NATIVE) {
-        err_wrap(err, "migration %s (%s)", step_id(step), step_description(step));
-        return;
-    }
-    text_duration(limit, run->config->config->timeout_ms);
-    err_wrap(err, "migration %s (%s), which took longer than the %s that --timeout allows",
-             step_id(step), step_description(step), limit);
-}
-
 static mig_status run_step(struct run *run, const struct plan_step *step, size_t index,
                            struct mig_err *err)
 {
     int64_t began_ms = clock_mono_ms();
     int64_t timeout_ms = run->config->config->timeout_ms;
     bool skipped = false;
-    bool late;
     mig_status status;
 
     MIG_TRY(stop_between(run, err));
     run_emit_step(run, step, index, (struct mighost_event){.kind = MIGHOST_EVENT_START});
     run->deadline_ms = timeout_ms > 0 ? began_ms + timeout_ms : 0;
     status = run_one(run, step, index, &skipped, err);
-    late = run_cancelled(run) == MIG_E_TIMEOUT;
     run->deadline_ms = 0;
     if (status < 0) {
-        name_step(run, step, late, err);
+        err_wrap(err, "migration %s (%s)", step_id(step), step_description(step));
         run_emit_step(run, step, index,
                       (struct mighost_event){.kind = MIGHOST_EVENT_FAILED, .text = err->message});
         return status == MIG_OK ? MIG_OK : err->status;
