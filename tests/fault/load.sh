@@ -51,7 +51,7 @@ is_stopped()
 cut_sessions()
 {
     expect "a session is cut" "$(ask "SELECT count(pg_terminate_backend(pid)) > 0 FROM
-        (SELECT pid FROM pg_stat_activity WHERE application_name = 'mighost'
+        (SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'mighost%'
          AND datname = current_database() ORDER BY random() LIMIT $1) AS s")" t
 }
 
