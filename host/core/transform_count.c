@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether the key is one, asked once, before the first page. Rows whose key is
- * NULL are behind no key and before none, so no page would have them: they are
- * counted column by column, which a key's index answers at once. Of rows that
- * share a key a page's end would cut some off, and one would get what was
- * computed of another.
+ * Whether the key that the author names is one, asked once, before the first
+ * page. Rows whose key is NULL are behind no key and before none, so no page
+ * would have them: they are counted column by column, which a key's index answers
+ * at once. Of rows that share a key a page's end would cut some off, and one
+ * would get what was computed of another.
  */
 #include "transform_count.h"
 
@@ -33,7 +33,6 @@ static mig_status ask_number(struct db *db, const struct buf *sql, int64_t *out,
     return MIG_OK;
 }
 
-/* SQLite lets the columns of a primary key be NULL, unless they are told not to. */
 static mig_status check_missing(struct db *db, const struct transform_shape *shape,
                                 struct mig_err *err)
 {
@@ -94,8 +93,10 @@ static mig_status check_shared(struct db *db, const struct transform_shape *shap
 mig_status transform_check_keys(struct db *db, const struct transform_shape *shape,
                                 struct mig_err *err)
 {
+    if (shape->found)
+        return MIG_OK;
     MIG_TRY(check_missing(db, shape, err));
-    return shape->found ? MIG_OK : check_shared(db, shape, err);
+    return check_shared(db, shape, err);
 }
 
 mig_status transform_count(struct db *db, const struct transform_shape *shape, int64_t *out,

@@ -141,6 +141,20 @@ static mig_status row_copy(struct transform_rows *rows, const struct transform_s
     return MIG_OK;
 }
 
+/* SQLite lets a primary key be NULL, unless its columns are told not to, and has
+ * such rows before all others: so they are met before any page passes them over. */
+static mig_status check_key(const struct transform_shape *shape, const struct mig_value *key,
+                            struct mig_err *err)
+{
+    for (size_t i = 0; i < shape->keys.count; i++)
+        if (key[i].type == MIG_NULL)
+            return err_set(err, MIG_E_MISUSE,
+                           "mig_transform: %s is NULL in a row of table %s, so it is no key: name "
+                           "other columns in `.key`, or leave such rows out with `.filter`",
+                           shape->keys.quoted[i], shape->spec.table);
+    return MIG_OK;
+}
+
 static mig_status row_add(struct transform_rows *rows, const struct transform_shape *shape,
                           const struct transform_place *place, const struct transform_query *query,
                           struct mig_err *err)
@@ -152,6 +166,7 @@ static mig_status row_add(struct transform_rows *rows, const struct transform_sh
         MIG_TRY(rows_reserve(rows, shape, room, err));
     MIG_TRY(row_copy(rows, shape, query, rows->count, err));
     key = &rows->keys[rows->count * shape->keys.count];
+    MIG_TRY(check_key(shape, key, err));
     if (!place->turn || transform_turn(&place->deal, key, shape->keys.count) >= place->turn)
         rows->count++;
     return MIG_OK;

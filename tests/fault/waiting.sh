@@ -42,7 +42,7 @@ names_the_holder()
     fi
     holder=$(ask "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
         AND application_name LIKE 'mighost%'")
-    says "run lock is held by server process $holder \\(user .*, application \"mighost\"\\)"
+    says "run lock is held by server process $holder \\(user .*, application \"mighost[^\"]*\"\\)"
     says "connected since $moment UTC \\([0-9]+ s\\), [a-z ]+ for [0-9]+ s, last statement: [A-Z]"
 }
 

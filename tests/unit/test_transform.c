@@ -203,16 +203,26 @@ Engines(transform, a_key_that_is_null_somewhere_is_refused)
 }
 
 /* SQLite takes NULL for a primary key, unless the column is told not to. */
+static void null_in_primary_key(struct opened *on, const char *columns, const char *rows)
+{
+    opened_exec(on, "DROP TABLE IF EXISTS t");
+    opened_exec(on, test_format("CREATE TABLE t (%s)", columns));
+    opened_exec(on, test_format("INSERT INTO t VALUES %s", rows));
+    expect_status(on, fail_transform(on, &(struct mig_transform){SPEC, .table = "t", .batch = 1}),
+                  MIG_E_MISUSE);
+    expect_says(on, "\"k\" is NULL in a row of table t");
+}
+
 Engines(transform, a_primary_key_that_is_null_somewhere_is_refused_too)
 {
-    const struct mig_transform spec = {SPEC, .table = "t"};
-
     if (!on_engine(on, "sqlite"))
         return;
-    opened_exec(on, "CREATE TABLE t (k TEXT PRIMARY KEY, a TEXT, b TEXT)");
-    opened_exec(on, "INSERT INTO t VALUES ('c', 'x', NULL), (NULL, 'y', NULL), (NULL, 'z', NULL)");
-    expect_status(on, fail_transform(on, &spec), MIG_E_MISUSE);
-    expect_says(on, "\"k\" is NULL in 2 of the rows of table t");
+    null_in_primary_key(on, "k TEXT PRIMARY KEY, a TEXT, b TEXT",
+                        "('c', 'x', NULL), (NULL, 'y', NULL), (NULL, 'z', NULL)");
+    null_in_primary_key(on, "k TEXT, n INTEGER, a TEXT, b TEXT, PRIMARY KEY (k, n)",
+                        "('c', 1, 'x', NULL), (NULL, 1, 'y', NULL)");
+    null_in_primary_key(on, "k TEXT, n INTEGER, a TEXT, b TEXT, PRIMARY KEY (n, k)",
+                        "('c', 1, 'x', NULL), ('d', 2, 'z', NULL), (NULL, 2, 'y', NULL)");
 }
 
 Engines(transform, a_key_that_rows_share_is_refused)
