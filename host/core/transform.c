@@ -237,14 +237,8 @@ mig_status transform_run(struct transform *transform, struct mig_err *err)
     struct run run = {.gate.transform = transform};
     mig_status status;
 
-    MIG_TRY(transform_shape_init(&run.shape, transform->spec, config->driver, config->conn, err));
-    if (config->protect && names_begin_with(run.shape.table, config->protect)) {
-        transform_shape_clear(&run.shape);
-        return err_set(
-            err, MIG_E_MISUSE,
-            "mig_transform: table %s belongs to the host, and no migration may change it",
-            transform->spec->table);
-    }
+    MIG_TRY(transform_shape_init(&run.shape, transform->spec, config->driver, config->conn,
+                                 config->protect, err));
     transform_lane_init(&run.lane, transform, &run.shape, &run.tally, transform->db, 0);
     status = loop(&run, transform, err);
     if (status == MIG_OK || run.parts.count)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether the key that the author names is one, asked once, before the first
- * page. Rows whose key is NULL are behind no key and before none, so no page
- * would have them: they are counted column by column, which a key's index answers
- * at once. Of rows that share a key a page's end would cut some off, and one
+ * Whether a key that is not the table's primary one is a key at all, asked once,
+ * before the first page. Rows whose key is NULL are behind no key and before none,
+ * so no page would have them: they are counted column by column, which a key's index
+ * answers at once. Of rows that share a key a page's end would cut some off, and one
  * would get what was computed of another.
  */
 #include "transform_count.h"
@@ -93,7 +93,7 @@ static mig_status check_shared(struct db *db, const struct transform_shape *shap
 mig_status transform_check_keys(struct db *db, const struct transform_shape *shape,
                                 struct mig_err *err)
 {
-    if (shape->found)
+    if (shape->primary)
         return MIG_OK;
     MIG_TRY(check_missing(db, shape, err));
     return check_shared(db, shape, err);

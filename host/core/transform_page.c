@@ -252,6 +252,7 @@ static mig_status write_rows(struct transform_lane *lane, struct transform_rows 
         .news = &page->writes[first * shape->writes.count],
         .sorted = true,
         .filter = shape->spec.filter,
+        .exclusive = lane->driver->alone && lane->place.deal.turns < 2,
     };
 
     return lane->driver->update_batch(lane->conn, &batch, &page->written[first], err);

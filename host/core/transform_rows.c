@@ -256,13 +256,16 @@ static mig_status deal(const struct transform_rows *rows, struct mig_value **val
 mig_status transform_rows_deal(struct transform_rows *rows, const struct transform_shape *shape,
                                const struct transform_deal *how, struct mig_err *err)
 {
-    AUTO(free) unsigned char *turn = malloc(rows->count + 1);
+    AUTO(free) unsigned char *turn = NULL;
 
+    rows->begins[0] = 0;
+    rows->begins[1] = rows->count;
+    if (how->turns < 2 || rows->count == 0)
+        return MIG_OK;
+    turn = malloc(rows->count);
     if (!turn)
         return err_nomem(err);
     count_turns(rows, shape, how, turn);
-    if (how->turns < 2 || rows->count == 0)
-        return MIG_OK;
     MIG_TRY(deal(rows, &rows->keys, shape->keys.count, turn, err));
     return deal(rows, &rows->reads, shape->reads.count, turn, err);
 }

@@ -7,21 +7,36 @@
 
 #define CALLER "mig_transform"
 
+static bool same_names(const struct names *a, const struct names *b)
+{
+    if (a->count != b->count)
+        return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->quoted[i], b->quoted[i]) != 0)
+            return false;
+    return true;
+}
+
+/* The author may name what would have been found. */
 static mig_status find_keys(struct transform_shape *shape, const struct mig_driver *driver,
                             struct mig_conn *conn, struct mig_err *err)
 {
-    char keys[TRANSFORM_COLUMNS_MAX * 64];
+    char text[TRANSFORM_COLUMNS_MAX * 64];
+    struct names primary = {0};
 
+    MIG_TRY(driver->primary_key(conn, shape->table, text, sizeof text, err));
+    if (*text)
+        MIG_TRY(names_parse(&shape->names, CALLER, text, TRANSFORM_COLUMNS_MAX, &primary, err));
+    shape->keys = primary;
     if (shape->spec.key)
-        return names_parse(&shape->names, CALLER, shape->spec.key, TRANSFORM_COLUMNS_MAX,
-                           &shape->keys, err);
-    shape->found = true;
-    MIG_TRY(driver->primary_key(conn, shape->table, keys, sizeof keys, err));
-    if (!*keys)
+        MIG_TRY(names_parse(&shape->names, CALLER, shape->spec.key, TRANSFORM_COLUMNS_MAX,
+                            &shape->keys, err));
+    else if (!*text)
         return err_set(err, MIG_E_MISUSE,
                        "mig_transform: table %s has no primary key: name a unique key in `.key`",
                        shape->spec.table);
-    return names_parse(&shape->names, CALLER, keys, TRANSFORM_COLUMNS_MAX, &shape->keys, err);
+    shape->primary = *text && same_names(&shape->keys, &primary);
+    return MIG_OK;
 }
 
 static mig_status spec_check(const struct mig_transform *spec, struct mig_err *err)
@@ -33,10 +48,21 @@ static mig_status spec_check(const struct mig_transform *spec, struct mig_err *e
     return MIG_OK;
 }
 
+static mig_status check_protected(const struct transform_shape *shape, const char *protect,
+                                  struct mig_err *err)
+{
+    if (!protect || !names_begin_with(shape->table, protect))
+        return MIG_OK;
+    return err_set(err, MIG_E_MISUSE,
+                   "mig_transform: table %s belongs to the host, and no migration may change it",
+                   shape->spec.table);
+}
+
 static mig_status names_fill(struct transform_shape *shape, const struct mig_driver *driver,
-                             struct mig_conn *conn, struct mig_err *err)
+                             struct mig_conn *conn, const char *protect, struct mig_err *err)
 {
     MIG_TRY(names_table(&shape->names, CALLER, shape->spec.table, &shape->table, err));
+    MIG_TRY(check_protected(shape, protect, err));
     MIG_TRY(find_keys(shape, driver, conn, err));
     MIG_TRY(names_parse(&shape->names, CALLER, shape->spec.read, TRANSFORM_COLUMNS_MAX,
                         &shape->reads, err));
@@ -57,7 +83,7 @@ static int place_of(const struct names *names, const char *name)
 
 mig_status transform_shape_init(struct transform_shape *shape, const struct mig_transform *spec,
                                 const struct mig_driver *driver, struct mig_conn *conn,
-                                struct mig_err *err)
+                                const char *protect, struct mig_err *err)
 {
     mig_status status;
 
@@ -70,7 +96,7 @@ mig_status transform_shape_init(struct transform_shape *shape, const struct mig_
                        "at once: say with .flags = MIG_TRANSFORM_THREAD_SAFE that it can stand "
                        "that, or leave .workers at 0",
                        (unsigned)shape->spec.workers);
-    status = names_fill(shape, driver, conn, err);
+    status = names_fill(shape, driver, conn, protect, err);
     if (status < 0) {
         transform_shape_clear(shape);
         return status;

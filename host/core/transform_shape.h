@@ -21,17 +21,18 @@ struct transform_shape {
     struct arena names;
     const char *table; /* quoted */
     struct names keys;
-    bool found; /* the keys are the primary key */
+    bool primary; /* they are the table's primary key */
     struct names reads;
     struct names writes;
     int read_of[TRANSFORM_COLUMNS_MAX]; /* of a written column, its place among the reads; or -1 */
     struct mig_estimate estimate;       /* of the table; zero where nothing is known */
 };
 
-/* The connection is asked for the primary key where the author named none. */
+/* The connection is asked for the primary key. A table whose name begins with
+ * `protect` is refused; NULL: none is. */
 mig_status transform_shape_init(struct transform_shape *shape, const struct mig_transform *spec,
                                 const struct mig_driver *driver, struct mig_conn *conn,
-                                struct mig_err *err);
+                                const char *protect, struct mig_err *err);
 /* Asks the connection how large the table is. */
 mig_status transform_shape_estimate(struct transform_shape *shape, const struct mig_driver *driver,
                                     struct mig_conn *conn, struct mig_err *err);

@@ -3,7 +3,8 @@
  * Writing a batch of rows: one UPDATE, prepared once and kept while the batches
  * ask for the same columns, run once a row. Columns that were read are compared
  * byte for byte and without their index, so that a row that changed meanwhile is
- * left alone and the key alone finds the row.
+ * left alone and the key alone finds the row. Where nobody else can have written
+ * meanwhile they are not, unless the UPDATE itself does more than it says.
  */
 #include "conn.h"
 
@@ -19,7 +20,7 @@ static void append_list(sqlite3_str *sql, const char *format, const char *separa
     }
 }
 
-static char *batch_sql(const struct mig_batch *batch)
+static char *batch_sql(const struct mig_batch *batch, bool compares)
 {
     sqlite3_str *sql = sqlite3_str_new(NULL);
 
@@ -27,7 +28,7 @@ static char *batch_sql(const struct mig_batch *batch)
     append_list(sql, "%s = ?", ", ", batch->writes, batch->write_count);
     sqlite3_str_appendall(sql, " WHERE ");
     append_list(sql, "%s = ?", " AND ", batch->keys, batch->key_count);
-    if (batch->read_count) {
+    if (compares) {
         sqlite3_str_appendall(sql, " AND ");
         append_list(sql, "+%s COLLATE BINARY IS ?", " AND ", batch->reads, batch->read_count);
     }
@@ -45,32 +46,58 @@ void batch_forget(struct mig_conn *conn)
     conn->batch_text = NULL;
 }
 
-static mig_status batch_prepare(struct mig_conn *conn, const struct mig_batch *batch, bool sweeping,
-                                struct mig_err *err)
+/* Triggers and foreign keys write as well: perhaps rows that the batch has yet to
+ * come to, of which a sweep has made up its mind before. */
+static bool others_write(const struct mig_conn *conn, const struct mig_batch *batch)
 {
-    char *sql = sweeping ? sweep_sql(batch) : batch_sql(batch);
-    mig_status status;
+    return batch->read_count > 0 && conn->noted_writes > batch->write_count;
+}
+
+static mig_status batch_compile(struct mig_conn *conn, char *sql, struct mig_err *err)
+{
     int rc;
+
+    batch_forget(conn);
+    touches_clear(&conn->foreign.noted);
+    conn->noted_writes = 0;
+    rc = sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &conn->batch, NULL);
+    if (rc != SQLITE_OK) {
+        sqlite3_free(sql);
+        return fault_report(conn, rc, err);
+    }
+    conn->batch_text = sql;
+    conn->batch_touches = conn->foreign.noted;
+    conn->foreign.noted = (struct touches){0};
+    return MIG_OK;
+}
+
+static mig_status batch_prepare(struct mig_conn *conn, const struct mig_batch *batch, bool sweeps,
+                                bool compares, struct mig_err *err)
+{
+    char *sql = sweeps ? sweep_sql(batch, compares) : batch_sql(batch, compares);
 
     if (!sql)
         return fault_nomem(err);
-    if (conn->batch && strcmp(sql, conn->batch_text) == 0) {
-        sqlite3_free(sql);
-        return MIG_OK;
-    }
-    batch_forget(conn);
-    touches_clear(&conn->foreign.noted);
-    rc = sweeping ? sweep_install(conn) : SQLITE_OK;
-    if (rc == SQLITE_OK)
-        rc = sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &conn->batch, NULL);
-    if (rc == SQLITE_OK) {
-        conn->batch_text = sql;
-        conn->batch_touches = conn->foreign.noted;
-        conn->foreign.noted = (struct touches){0};
-        return MIG_OK;
-    }
-    status = fault_report(conn, rc, err);
+    conn->batch_sweeps = sweeps;
+    conn->batch_compares = compares;
+    if (!conn->batch || strcmp(sql, conn->batch_text) != 0)
+        return batch_compile(conn, sql, err);
     sqlite3_free(sql);
+    return MIG_OK;
+}
+
+/* In the fastest way that suits the batch. */
+static mig_status batch_choose(struct mig_conn *conn, const struct mig_batch *batch,
+                               struct mig_err *err)
+{
+    bool sweeps = sweep_suits(batch);
+    bool compares = batch->read_count > 0 && !batch->exclusive;
+    int rc = sweeps ? sweep_install(conn) : SQLITE_OK;
+    mig_status status = rc == SQLITE_OK ? batch_prepare(conn, batch, sweeps, compares, err)
+                                        : fault_report(conn, rc, err);
+
+    if (status == MIG_OK && others_write(conn, batch))
+        status = batch_prepare(conn, batch, false, true, err);
     return status;
 }
 
@@ -85,15 +112,16 @@ static int bind_columns(sqlite3_stmt *stmt, int *index, const struct mig_value *
     return rc;
 }
 
-static int write_row(sqlite3_stmt *stmt, const struct mig_batch *batch, size_t row)
+static int write_row(const struct mig_conn *conn, const struct mig_batch *batch, size_t row)
 {
+    sqlite3_stmt *stmt = conn->batch;
     int index = 0;
     int rc = bind_columns(stmt, &index, batch->news + row * batch->write_count, batch->write_count);
 
     if (rc == SQLITE_OK)
         rc = bind_columns(stmt, &index, batch->key_values + row * batch->key_count,
                           batch->key_count);
-    if (rc == SQLITE_OK && batch->read_count)
+    if (rc == SQLITE_OK && conn->batch_compares)
         rc = bind_columns(stmt, &index, batch->olds + row * batch->read_count, batch->read_count);
     if (rc != SQLITE_OK)
         return rc;
@@ -109,7 +137,7 @@ static int run_rows(struct mig_conn *conn, const struct mig_batch *batch, bool *
 
     conn->changes = 0;
     for (row = 0; rc == SQLITE_OK && row < batch->rows; row++) {
-        rc = write_row(conn->batch, batch, row);
+        rc = write_row(conn, batch, row);
         if (rc == SQLITE_OK)
             written[row] = sqlite3_changes(conn->db) > 0;
         if (rc == SQLITE_OK && written[row])
@@ -118,24 +146,35 @@ static int run_rows(struct mig_conn *conn, const struct mig_batch *batch, bool *
     return rc;
 }
 
+/* Where the schema has changed since it was compiled, SQLite compiles it anew. */
+static mig_status batch_settled(const struct mig_conn *conn, const struct mig_batch *batch,
+                                struct mig_err *err)
+{
+    if (!others_write(conn, batch) || (conn->batch_compares && !conn->batch_sweeps))
+        return MIG_OK;
+    return mig_err_set(err, MIG_E_CONFLICT,
+                       "table %s has got a trigger or a foreign key meanwhile that writes as well",
+                       batch->table);
+}
+
 mig_status batch_update(struct mig_conn *conn, const struct mig_batch *batch, bool *written,
                         struct mig_err *err)
 {
     mig_status status = conn_ready(conn, err);
-    bool sweeping = sweep_suits(batch);
     int rc;
 
     if (status == MIG_OK)
         status = tx_alive(conn, err);
     if (status == MIG_OK)
-        status = batch_prepare(conn, batch, sweeping, err);
+        status = batch_choose(conn, batch, err);
     if (status == MIG_OK)
         status = foreign_before(conn, &conn->batch_touches, conn->batch_text, err);
     if (status != MIG_OK)
         return status;
-    rc = sweeping ? sweep_run(conn, batch, written) : run_rows(conn, batch, written);
-    if (rc != SQLITE_OK)
-        status = tx_explain(conn, fault_report(conn, rc, err), err);
+    conn->noted_writes = 0;
+    rc = conn->batch_sweeps ? sweep_run(conn, batch, written) : run_rows(conn, batch, written);
+    status = rc == SQLITE_OK ? batch_settled(conn, batch, err)
+                             : tx_explain(conn, fault_report(conn, rc, err), err);
     sqlite3_clear_bindings(conn->batch); /* they pointed into the batch */
     return status == MIG_OK ? tx_alive(conn, err) : status;
 }

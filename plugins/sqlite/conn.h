@@ -161,6 +161,9 @@ struct mig_conn {
     char *batch_text; /* the UPDATE of the last batch */
     sqlite3_stmt *batch;
     struct touches batch_touches;
+    bool batch_sweeps;   /* all rows in one statement: see sweep.c */
+    bool batch_compares; /* with what was read of them */
+    size_t noted_writes; /* by the authorizer, in a statement's compilation */
     struct sweep sweep;
 
     uint64_t streams; /* temporary tables in use, one bit each */
@@ -335,7 +338,7 @@ mig_status insert_batch(struct mig_conn *conn, const struct mig_batch *batch, si
 /* sweep.c */
 bool sweep_suits(const struct mig_batch *batch);
 int sweep_install(struct mig_conn *conn);
-char *sweep_sql(const struct mig_batch *batch);
+char *sweep_sql(const struct mig_batch *batch, bool compares);
 int sweep_run(struct mig_conn *conn, const struct mig_batch *batch, bool *written);
 
 #endif

@@ -177,6 +177,8 @@ static int on_compile(void *arg, int code, const char *third, const char *fourth
     (void)trigger;
     if (conn->in_driver || conn->in_vacuum)
         return SQLITE_OK;
+    if (code == SQLITE_INSERT || code == SQLITE_UPDATE || code == SQLITE_DELETE)
+        conn->noted_writes++;
     switch (code) {
     case SQLITE_SELECT:
     case SQLITE_READ:

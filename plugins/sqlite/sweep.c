@@ -81,7 +81,8 @@ static bool same_value(sqlite3_value *value, const struct mig_value *old)
     }
 }
 
-/* mighost_unchanged(key, reads ...): the row is in the batch, and as it was. */
+/* mighost_unchanged(key, reads ...): the row is in the batch, and as it was; without
+ * reads, that it is in the batch. */
 static void on_unchanged(sqlite3_context *context, int count, sqlite3_value **values)
 {
     struct sweep *sweep = (struct sweep *)sqlite3_user_data(context);
@@ -89,7 +90,7 @@ static void on_unchanged(sqlite3_context *context, int count, sqlite3_value **va
     size_t row = 0;
     int i;
 
-    if (!sweep->batch || count != (int)sweep->batch->read_count + 1) {
+    if (!sweep->batch || count > (int)sweep->batch->read_count + 1) {
         sqlite3_result_error(context, "mighost_unchanged() is the driver's own", -1);
         return;
     }
@@ -133,7 +134,7 @@ int sweep_install(struct mig_conn *conn)
     return rc;
 }
 
-char *sweep_sql(const struct mig_batch *batch)
+char *sweep_sql(const struct mig_batch *batch, bool compares)
 {
     sqlite3_str *sql = sqlite3_str_new(NULL);
     size_t i;
@@ -144,7 +145,7 @@ char *sweep_sql(const struct mig_batch *batch)
                             batch->keys[0], (int)i);
     sqlite3_str_appendf(sql, " WHERE %s BETWEEN ? AND ? AND mighost_unchanged(%s", batch->keys[0],
                         batch->keys[0]);
-    for (i = 0; i < batch->read_count; i++)
+    for (i = 0; compares && i < batch->read_count; i++)
         sqlite3_str_appendf(sql, ", %s", batch->reads[i]);
     sqlite3_str_appendall(sql, ")");
     return sqlite3_str_finish(sql);

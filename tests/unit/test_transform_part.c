@@ -27,7 +27,8 @@ static void cut(struct opened *on, const char *key, int64_t total, size_t wanted
     cr_assert_not_null(db);
     db_open(db, &config);
     db_guard(db, false);
-    expect_status(on, transform_shape_init(&shape, &spec, on->driver, on->conn, &on->err), MIG_OK);
+    expect_status(on, transform_shape_init(&shape, &spec, on->driver, on->conn, NULL, &on->err),
+                  MIG_OK);
     expect_status(on, transform_parts_make(parts, db, &shape, total, wanted, &on->err), MIG_OK);
     transform_shape_clear(&shape);
     db_close(db);

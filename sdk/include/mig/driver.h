@@ -140,6 +140,9 @@ struct mig_batch {
     /* An SQL condition that a row must still meet to be written, or NULL. An
      * engine on which nobody else can write meanwhile need not look again. */
     const char *filter;
+    /* The rows were read in the very transaction, and nobody else can have written
+     * since: what only another could change need not be compared. */
+    bool exclusive;
 };
 
 /* One statement of the host's own, with the values of $1, $2, ... in order, or
