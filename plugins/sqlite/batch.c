@@ -71,34 +71,53 @@ static mig_status batch_compile(struct mig_conn *conn, char *sql, struct mig_err
     return MIG_OK;
 }
 
-static mig_status batch_prepare(struct mig_conn *conn, const struct mig_batch *batch, bool sweeps,
-                                bool compares, struct mig_err *err)
+/* Takes `sql`. */
+static mig_status batch_prepare(struct mig_conn *conn, char *sql, struct mig_err *err)
 {
-    char *sql = sweeps ? sweep_sql(batch, compares) : batch_sql(batch, compares);
-
     if (!sql)
         return fault_nomem(err);
-    conn->batch_sweeps = sweeps;
-    conn->batch_compares = compares;
     if (!conn->batch || strcmp(sql, conn->batch_text) != 0)
         return batch_compile(conn, sql, err);
     sqlite3_free(sql);
     return MIG_OK;
 }
 
+static mig_status prepare_rows(struct mig_conn *conn, const struct mig_batch *batch, bool compares,
+                               struct mig_err *err)
+{
+    conn->batch_sweeps = false;
+    conn->batch_compares = compares;
+    return batch_prepare(conn, batch_sql(batch, compares), err);
+}
+
+static mig_status prepare_sweep(struct mig_conn *conn, const struct mig_batch *batch, bool compares,
+                                struct mig_err *err)
+{
+    enum sweep_how how = compares ? SWEEP_COMPARE : SWEEP_ASK;
+    mig_status status = MIG_OK;
+    bool all = !compares && sweep_is_dense(batch);
+    int rc = sweep_install(conn);
+
+    if (rc != SQLITE_OK)
+        return fault_report(conn, rc, err);
+    if (all)
+        status = schema_is_rowid(conn, batch->table, batch->keys[0], &all, err);
+    conn->batch_sweeps = true;
+    conn->batch_compares = compares;
+    return status == MIG_OK ? batch_prepare(conn, sweep_sql(batch, all ? SWEEP_ALL : how), err)
+                            : status;
+}
+
 /* In the fastest way that suits the batch. */
 static mig_status batch_choose(struct mig_conn *conn, const struct mig_batch *batch,
                                struct mig_err *err)
 {
-    bool sweeps = sweep_suits(batch);
     bool compares = batch->read_count > 0 && !batch->exclusive;
-    int rc = sweeps ? sweep_install(conn) : SQLITE_OK;
-    mig_status status = rc == SQLITE_OK ? batch_prepare(conn, batch, sweeps, compares, err)
-                                        : fault_report(conn, rc, err);
+    mig_status status = sweep_suits(batch) ? prepare_sweep(conn, batch, compares, err)
+                                           : prepare_rows(conn, batch, compares, err);
 
-    if (status == MIG_OK && others_write(conn, batch))
-        status = batch_prepare(conn, batch, false, true, err);
-    return status;
+    return status == MIG_OK && others_write(conn, batch) ? prepare_rows(conn, batch, true, err)
+                                                         : status;
 }
 
 static int bind_columns(sqlite3_stmt *stmt, int *index, const struct mig_value *values,

@@ -98,6 +98,13 @@ struct foreign {
     struct touches noted; /* by the authorizer, of the statement just compiled */
 };
 
+/* What a sweep asks about a row of its range. */
+enum sweep_how {
+    SWEEP_ALL,    /* nothing: each one is in the batch */
+    SWEEP_ASK,    /* whether it is in the batch */
+    SWEEP_COMPARE /* and whether it is as it was read */
+};
+
 /* A batch that is written in one statement; see sweep.c. */
 struct sweep {
     bool installed;
@@ -309,6 +316,10 @@ void lock_release(struct mig_conn *conn);
 /* schema.c */
 mig_status schema_table_exists(struct mig_conn *conn, const char *schema, const char *table,
                                bool *out, struct mig_err *err);
+/* Whether the column is the number of the row itself, which nothing but a whole
+ * number is. */
+mig_status schema_is_rowid(struct mig_conn *conn, const char *table, const char *column, bool *out,
+                           struct mig_err *err);
 mig_status schema_primary_key(struct mig_conn *conn, const char *table, char *out, size_t size,
                               struct mig_err *err);
 
@@ -337,8 +348,10 @@ mig_status insert_batch(struct mig_conn *conn, const struct mig_batch *batch, si
 
 /* sweep.c */
 bool sweep_suits(const struct mig_batch *batch);
+/* Each number of the range of its keys is one of them. */
+bool sweep_is_dense(const struct mig_batch *batch);
 int sweep_install(struct mig_conn *conn);
-char *sweep_sql(const struct mig_batch *batch, bool compares);
+char *sweep_sql(const struct mig_batch *batch, enum sweep_how how);
 int sweep_run(struct mig_conn *conn, const struct mig_batch *batch, bool *written);
 
 #endif

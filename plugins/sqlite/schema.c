@@ -190,6 +190,31 @@ mig_status schema_is_plain(struct mig_conn *conn, const char *table, bool *out, 
     return status;
 }
 
+/* Any other primary key has an index, or is one. */
+mig_status schema_is_rowid(struct mig_conn *conn, const char *table, const char *column, bool *out,
+                           struct mig_err *err)
+{
+    AUTO(stmt) sqlite3_stmt *stmt = NULL;
+    char schema[NAME_SIZE];
+    char name[NAME_SIZE];
+    char key[NAME_SIZE];
+    mig_status status;
+    char *sql;
+
+    table_split(table, schema, name);
+    name_unquote(column, key);
+    sql = sqlite3_mprintf(
+        "SELECT 1 FROM pragma_table_info(?1, ?2) WHERE pk = 1 AND name = %Q COLLATE "
+        "NOCASE AND NOT EXISTS (SELECT 1 FROM pragma_index_list(?1, ?2) WHERE "
+        "origin = 'pk')",
+        key);
+    if (!sql)
+        return fault_nomem(err);
+    status = ask(conn, sql, name, schema, &stmt, out, err);
+    sqlite3_free(sql);
+    return status;
+}
+
 mig_status schema_primary_key(struct mig_conn *conn, const char *table, char *out, size_t size,
                               struct mig_err *err)
 {

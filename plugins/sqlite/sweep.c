@@ -134,7 +134,14 @@ int sweep_install(struct mig_conn *conn)
     return rc;
 }
 
-char *sweep_sql(const struct mig_batch *batch, bool compares)
+bool sweep_is_dense(const struct mig_batch *batch)
+{
+    const struct mig_value *keys = batch->key_values;
+
+    return (uint64_t)keys[batch->rows - 1].as.int64 - (uint64_t)keys[0].as.int64 == batch->rows - 1;
+}
+
+char *sweep_sql(const struct mig_batch *batch, enum sweep_how how)
 {
     sqlite3_str *sql = sqlite3_str_new(NULL);
     size_t i;
@@ -143,9 +150,11 @@ char *sweep_sql(const struct mig_batch *batch, bool compares)
     for (i = 0; i < batch->write_count; i++)
         sqlite3_str_appendf(sql, "%s%s = mighost_new(%s, %d)", i ? ", " : "", batch->writes[i],
                             batch->keys[0], (int)i);
-    sqlite3_str_appendf(sql, " WHERE %s BETWEEN ? AND ? AND mighost_unchanged(%s", batch->keys[0],
-                        batch->keys[0]);
-    for (i = 0; compares && i < batch->read_count; i++)
+    sqlite3_str_appendf(sql, " WHERE %s BETWEEN ? AND ?", batch->keys[0]);
+    if (how == SWEEP_ALL)
+        return sqlite3_str_finish(sql);
+    sqlite3_str_appendf(sql, " AND mighost_unchanged(%s", batch->keys[0]);
+    for (i = 0; how == SWEEP_COMPARE && i < batch->read_count; i++)
         sqlite3_str_appendf(sql, ", %s", batch->reads[i]);
     sqlite3_str_appendall(sql, ")");
     return sqlite3_str_finish(sql);

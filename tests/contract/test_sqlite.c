@@ -751,7 +751,8 @@ SqliteTest(a_batch_compares_text_byte_for_byte)
     rig_commit(rig);
 }
 
-SqliteTest(a_sweep_of_close_keys_takes_no_row_that_is_not_in_the_batch)
+/* Ten keys, of which the table `t` has 7. */
+static void sweep_ten(struct rig *rig, bool exclusive)
 {
     static const char *const keys[] = {"k"};
     static const char *const writes[] = {"w"};
@@ -768,11 +769,10 @@ SqliteTest(a_sweep_of_close_keys_takes_no_row_that_is_not_in_the_batch)
         .rows = 10,
         .key_values = key_values,
         .news = news,
+        .exclusive = exclusive,
     };
     int i;
 
-    rig_exec(rig, "CREATE TABLE t (k, w); CREATE INDEX i ON t (k, w);"
-                  "INSERT INTO t VALUES (5.5, 'real'), ('5', 'text'), (7, 'first'), (7, 'second')");
     for (i = 0; i < 10; i++) {
         key_values[i] = rig_int(i);
         news[i] = rig_int(100 + i);
@@ -782,8 +782,25 @@ SqliteTest(a_sweep_of_close_keys_takes_no_row_that_is_not_in_the_batch)
     rig_commit(rig);
     for (i = 0; i < 10; i++)
         cr_assert_eq(written[i], i == 7);
-    cr_assert_str_eq(rig_rows(rig, "SELECT k, w FROM t ORDER BY rowid"),
-                     "5.5|real\n5|text\n7|107\n7|107");
+}
+
+SqliteTest(a_sweep_of_close_keys_takes_no_row_that_is_not_in_the_batch)
+{
+    rig_exec(rig, "CREATE TABLE t (k, w); CREATE INDEX i ON t (k, w);"
+                  "INSERT INTO t VALUES (5.5, 'real'), ('5', 'text'), (7, 'first'), (7, 'second')");
+    for (int exclusive = 0; exclusive < 2; exclusive++) {
+        sweep_ten(rig, exclusive);
+        cr_assert_str_eq(rig_rows(rig, "SELECT k, w FROM t ORDER BY rowid"),
+                         "5.5|real\n5|text\n7|107\n7|107");
+    }
+    rig_exec(rig, "DROP TABLE t; CREATE TABLE t (k INT PRIMARY KEY, w) WITHOUT ROWID;"
+                  "INSERT INTO t VALUES (5.5, 'real'), (7, 'whole'), ('x', 'text')");
+    sweep_ten(rig, true);
+    cr_assert_str_eq(rig_rows(rig, "SELECT k, w FROM t ORDER BY k"), "5.5|real\n7|107\nx|text");
+    rig_exec(rig, "DROP TABLE t; CREATE TABLE t (k INTEGER PRIMARY KEY, w);"
+                  "INSERT INTO t VALUES (-1, 'before'), (7, 'it'), (10, 'behind')");
+    sweep_ten(rig, true);
+    cr_assert_str_eq(rig_rows(rig, "SELECT k, w FROM t ORDER BY k"), "-1|before\n7|107\n10|behind");
 }
 
 SqliteTest(the_functions_of_a_sweep_answer_nobody_else)
