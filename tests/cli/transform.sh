@@ -95,11 +95,11 @@ without_a_journal_batches_stand()
     mig up --set fail=23
     expect_code 7
     says "the callback failed on the row of table people with \"id\" = 23: number 23 is not wanted" \
-        "mighost resolve 20240601000070"
+        "mighost resolve 20240601000076"
     answer "$HASHED" "50|20"
     answer "SELECT count(*) FROM people WHERE email_hash IS NOT NULL AND id > 20" 0
     answer "SELECT count(*) FROM mighost_journal" 0
-    mig resolve 20240601000070 --applied
+    mig resolve 20240601000076 --applied
     expect_code 0
     people 50 none
     mig up
