@@ -66,7 +66,7 @@ let_go()
 building()
 {
     [[ $(ask "SELECT count(*) FROM pg_stat_progress_create_index JOIN pg_stat_activity
-        USING (pid, datname) WHERE datname = current_database() AND application_name = '$1'
+        USING (pid, datname) WHERE datname = current_database() AND application_name LIKE '$1%'
         AND wait_event_type = 'Lock' AND index_relid <> 0") == 1 ]]
 }
 
