@@ -354,39 +354,37 @@ mig_status fs_write(const char *path, const void *data, size_t len, mode_t mode,
     return status;
 }
 
-static mig_status check_mode(const struct stat *info, mode_t others, const char *path,
-                             struct mig_err *err)
+static mig_status check_owner(int fd, const char *path, bool own_group, struct mig_err *err)
 {
-    if (info->st_mode & others)
+    struct stat info;
+    mode_t others = S_IWGRP | S_IWOTH;
+
+    if (fstat(fd, &info) != 0)
+        return err_errno(err, MIG_E_IO, errno, "reading the properties of %s", path);
+    if (own_group && info.st_gid == getegid())
+        others = S_IWOTH;
+    if (info.st_mode & others)
         return err_set(err, MIG_E_REFUSED,
                        "%s has mode %04o, so others can write it; take that away with "
                        "`chmod go-w`",
-                       path, (unsigned)(info->st_mode & 07777));
-    if (info->st_uid != 0 && info->st_uid != geteuid())
+                       path, (unsigned)(info.st_mode & 07777));
+    if (info.st_uid != 0 && info.st_uid != geteuid())
         return err_set(err, MIG_E_REFUSED,
                        "%s (mode %04o) belongs to user %u, and only files of root or of user "
                        "%u, who runs this, are trusted",
-                       path, (unsigned)(info->st_mode & 07777), (unsigned)info->st_uid,
+                       path, (unsigned)(info.st_mode & 07777), (unsigned)info.st_uid,
                        (unsigned)geteuid());
     return MIG_OK;
 }
 
 mig_status fs_check_owner(int fd, const char *path, struct mig_err *err)
 {
-    struct stat info;
-
-    if (fstat(fd, &info) != 0)
-        return err_errno(err, MIG_E_IO, errno, "reading the properties of %s", path);
-    return check_mode(&info, S_IWGRP | S_IWOTH, path, err);
+    return check_owner(fd, path, false, err);
 }
 
 mig_status fs_check_text(int fd, const char *path, struct mig_err *err)
 {
-    struct stat info;
-
-    if (fstat(fd, &info) != 0)
-        return err_errno(err, MIG_E_IO, errno, "reading the properties of %s", path);
-    return check_mode(&info, info.st_gid == getegid() ? S_IWOTH : S_IWGRP | S_IWOTH, path, err);
+    return check_owner(fd, path, true, err);
 }
 
 mig_status fs_check_exec(int fd, const char *path, struct mig_err *err)
