@@ -28,9 +28,9 @@ struct exit_code {
 extern const struct exit_code exit_codes[];
 extern const size_t exit_code_count;
 
-/* "up [OPTION]...", "run ID [OPTION]..." */
 /* What it does, and its other name. */
 void help_summary(struct buf *out, const struct command *command);
+/* "up [OPTION]...", "run ID [OPTION]..." */
 void help_usage(struct buf *out, const struct command *command);
 /* "-d, --database URL" */
 void help_option_name(struct buf *out, enum option_id id);

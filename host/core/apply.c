@@ -421,28 +421,27 @@ static mig_status atomic_once(struct work *work, struct mig_err *err)
     return verify_and_finish(work, err);
 }
 
+/* Whether the history has the migration in that state, our transaction being gone. */
+static bool stands_as(const struct work *work, enum mighost_state state)
+{
+    AUTO(applied_list) struct applied_list *list = NULL;
+    struct mig_err ignored;
+
+    return history_find(work->session->history, work->item->id, &list, &ignored) == MIG_OK &&
+           list->items[0].state == state;
+}
+
 /* Where the row comes last, it shows only by the failure that another host has done the
  * same before us, whom the lock should have kept out. */
 static bool done_by_another(const struct work *work)
 {
-    AUTO(applied_list) struct applied_list *list = NULL;
-    struct mig_err ignored;
-
-    return row_comes_last(work) &&
-           history_find(work->session->history, work->item->id, &list, &ignored) == MIG_OK &&
-           list->items[0].state == MIGHOST_APPLIED;
+    return row_comes_last(work) && stands_as(work, MIGHOST_APPLIED);
 }
 
-/* The row that we wrote stands though our transaction is gone: something in the
- * migration has committed it. */
+/* Where it came first, something in the migration has committed it. */
 static bool has_committed(const struct work *work)
 {
-    AUTO(applied_list) struct applied_list *list = NULL;
-    struct mig_err ignored;
-
-    return work->entered &&
-           history_find(work->session->history, work->item->id, &list, &ignored) == MIG_OK &&
-           list->items[0].state == MIGHOST_RUNNING;
+    return work->entered && !row_comes_last(work) && stands_as(work, MIGHOST_RUNNING);
 }
 
 static mig_status atomic_broken(const struct work *work, struct mig_err *err)
@@ -561,6 +560,7 @@ static mig_status run_durable(struct work *work, struct mig_err *err)
         .history = work->session->history,
         .id = work->item->id,
         .tx = work_tx_options(work),
+        .batch = work_batch_options(work),
         .on_step = on_step,
         .again = on_again,
         .arg = work,

@@ -10,6 +10,19 @@
 #include "columns.h"
 #include "transform.h"
 
+#define LOCK_MS 200 /* as long as a batch should take */
+
+/* While it waits for one of its rows a batch holds others, so it does not wait for
+ * long: it is taken back and tried again. */
+struct mig_tx_options work_batch_options(const struct work *work)
+{
+    struct mig_tx_options options = work_tx_options(work);
+
+    if (options.lock_timeout_ms == 0 || options.lock_timeout_ms > LOCK_MS)
+        options.lock_timeout_ms = LOCK_MS;
+    return options;
+}
+
 static mig_status on_commit(void *ctx, const struct transform_mark *mark, struct mig_err *err)
 {
     struct work *work = ctx;
@@ -230,7 +243,7 @@ static const struct transform_owner owner_atomic = {
 static mig_status none_begin(void *ctx, struct mig_err *err)
 {
     struct work *work = ctx;
-    struct mig_tx_options options = work_tx_options(work);
+    struct mig_tx_options options = work_batch_options(work);
 
     return work->driver->begin(work->conn, &options, err);
 }
@@ -248,7 +261,7 @@ static mig_status none_again(void *ctx, int attempt, struct mig_err *err)
     struct work *work = ctx;
 
     work->driver->rollback(work->conn);
-    MIG_TRY(work_again(work, attempt, WORK_ATTEMPTS, err));
+    MIG_TRY(work_again(work, attempt, WORK_BATCH_ATTEMPTS, err));
     return none_begin(work, err);
 }
 

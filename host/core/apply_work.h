@@ -30,6 +30,8 @@ struct work {
 
 /* As the migration's file, or else the session has it. */
 struct mig_tx_options work_tx_options(const struct work *work);
+/* For one batch of a transform. */
+struct mig_tx_options work_batch_options(const struct work *work);
 
 /* Fills in what all events of the migration have in common. */
 void work_emit(struct work *work, struct mighost_event event);

@@ -9,8 +9,6 @@
 #include "sha256.h"
 #include <ctype.h>
 
-#define BATCH_LOCK_MS 200 /* as long as a batch should take */
-
 static void fingerprint(const char *kind, const char *text, size_t len, char out[HISTORY_HEX],
                         struct mig_err *err, mig_status *status)
 {
@@ -118,17 +116,13 @@ static mig_status work_begin(struct durable *durable, struct mig_err *err)
 }
 
 /* For one batch of many. It is lost only together with its cursor, and what ends
- * the migration is committed to the disk with all that came before. While it
- * waits for one of its rows it holds others, so it does not wait for long: it is
- * taken back and tried again. */
+ * the migration is committed to the disk with all that came before. */
 static mig_status batch_begin(const struct durable *durable, struct mig_conn *conn,
                               struct mig_err *err)
 {
-    struct mig_tx_options tx = durable->tx;
+    struct mig_tx_options tx = durable->batch;
 
     tx.relaxed = true;
-    if (tx.lock_timeout_ms == 0 || tx.lock_timeout_ms > BATCH_LOCK_MS)
-        tx.lock_timeout_ms = BATCH_LOCK_MS;
     MIG_TRY(durable->driver->begin(conn, &tx, err));
     return session_say(durable, conn, err);
 }

@@ -19,7 +19,8 @@ struct durable {
     struct mig_conn *conn;
     struct history *history;
     uint64_t id;
-    struct mig_tx_options tx;
+    struct mig_tx_options tx;    /* of a step */
+    struct mig_tx_options batch; /* of each batch of a transform */
     /* Called after each step that was run, with how many are finished. */
     void (*on_step)(void *arg, int64_t finished);
     /* Whether a statement that failed, and was rolled back, is run once more; may be NULL. */

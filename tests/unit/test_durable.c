@@ -22,6 +22,7 @@ static struct durable durable_of(struct opened *on)
         .history = on->history,
         .id = ID,
         .tx = {.size = sizeof(struct mig_tx_options)},
+        .batch = {.size = sizeof(struct mig_tx_options)},
     };
 }
 
