@@ -61,6 +61,16 @@ mig_status sqlstate_status(const char *sqlstate)
     return row ? row->status : MIG_E_SQL;
 }
 
+bool error_refuses_function(const struct mig_err *err)
+{
+    static const char *const refusals[] = {"42883", "42501", "0A000"};
+
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        if (!strcmp(err->sqlstate, refusals[i]))
+            return true;
+    return false;
+}
+
 void secrets_add(struct secrets *secrets, const char *text, size_t len)
 {
     char **grown, *copy;

@@ -112,17 +112,6 @@ mig_status lock_holder(struct mig_conn *conn, int64_t number, struct mig_err *er
 
 /* ---- what the server makes of it ---- */
 
-/* No such function; none for this user; known and not made. */
-static bool refuses_function(const struct mig_err *err)
-{
-    static const char *const sqlstates[] = {"42883", "42501", "0A000"};
-
-    for (size_t i = 0; i < sizeof sqlstates / sizeof *sqlstates; i++)
-        if (!strcmp(err->sqlstate, sqlstates[i]))
-            return true;
-    return false;
-}
-
 enum answer {
     ANSWER_OURS,
     ANSWER_BUSY,
@@ -147,7 +136,7 @@ static mig_status try_by(struct mig_conn *conn, const char *sql, int params, int
     snprintf(pid, sizeof pid, "%d", conn->backend);
     status = wire_ask(conn, sql, params, values, &result, err);
     *out = ANSWER_REFUSED;
-    if (status && err && refuses_function(err))
+    if (status && err && error_refuses_function(err))
         return MIG_OK;
     if (status)
         return status;

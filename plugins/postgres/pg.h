@@ -13,7 +13,7 @@
 #include <libpq-fe.h>
 #include <mig/driver.h>
 
-#define XID_SIZE 24  /* a 64-bit transaction number in decimal */
+#define MARK_SIZE 24 /* a 64-bit number in decimal */
 #define NAME_SIZE 64 /* NAMEDATALEN */
 
 /* Types that the driver reads or writes by itself (pg_type.dat). */
@@ -55,7 +55,8 @@ struct mig_conn {
     bool checks_client;       /* client_connection_check_interval can be set */
     int backend;              /* the server's process of the session, or of the last transaction */
     bool pooled;              /* it can be another from transaction to transaction */
-    int64_t server_started_s; /* tells the server from others at the same address */
+    bool tells_start;         /* when it was started */
+    int64_t server_started_s; /* tells the server from others at the same address; 0: unknown */
 
     /* wire.c: one exchange with the server */
     int64_t started_ms;
@@ -82,8 +83,8 @@ struct mig_conn {
     struct text garbage;     /* DEALLOCATEs that wait for a good moment */
 
     /* tx.c */
-    char xid[XID_SIZE]; /* of the transaction of begin(), or "" */
-    unsigned tx_serial; /* grows with every begin and end */
+    char mark[MARK_SIZE]; /* of the transaction of begin(), or "" */
+    unsigned tx_serial;   /* grows with every begin and end */
     struct mig_tx_options options;
 
     /* statement.c, cursor.c, batch.c, lock.c */
@@ -113,6 +114,8 @@ mig_status error_result(struct mig_conn *conn, const PGresult *result, struct mi
 /* The connection is gone, for a reason in libpq's words, or had no memory to go on. */
 mig_status error_lost(struct mig_conn *conn, struct mig_err *err);
 mig_status error_nomem(struct mig_err *err);
+/* No such function; none for this user; known and not made. */
+bool error_refuses_function(const struct mig_err *err);
 /* Whether what libpq says of its last failure is that it had no memory. */
 bool error_is_memory(const char *said);
 /* The same where an address or the server, who begins with a severity, may say so too. */

@@ -40,11 +40,15 @@ static void put_settings(const struct mig_conn *conn, const char *local, struct 
 #define OLDEST_SERVER 120000
 #define OLDEST_SERVER_TEXT "12"
 
-static const char about_sql[] =
-    "SELECT session_user, coalesce(pg_catalog.current_schema(), 'public'),"
-    " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'),"
-    " pg_catalog.pg_backend_pid(),"
-    " extract(epoch FROM pg_catalog.pg_postmaster_start_time())::bigint";
+#define ABOUT(started)                                                                      \
+    "SELECT session_user, coalesce(pg_catalog.current_schema(), 'public'),"                 \
+    " pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')," \
+    " pg_catalog.pg_backend_pid(), " started
+
+static const char *const about_sql[] = {
+    ABOUT("0"),
+    ABOUT("extract(epoch FROM pg_catalog.pg_postmaster_start_time())::bigint"),
+};
 
 enum about {
     ABOUT_USER,
@@ -99,10 +103,23 @@ static mig_status introduce(struct mig_conn *conn, int64_t limit_ms, PGresult **
     snprintf(local, sizeof local, "pg_catalog.pg_backend_pid() <> %d", PQbackendPID(conn->pg));
     put_settings(conn, local, &sql);
     text_put(&sql, ";");
-    text_put(&sql, about_sql);
+    text_put(&sql, about_sql[conn->tells_start]);
     if (sql.failed)
         return error_nomem(err);
     return wire_simple(conn, text_string(&sql), limit_ms, about, err);
+}
+
+/* What the server refused can be done without, so it is not asked for again. */
+static bool do_without(struct mig_conn *conn, const struct mig_err *refusal)
+{
+    bool *refused = !strcmp(refusal->sqlstate, INVALID_VALUE) ? &conn->checks_client
+                    : error_refuses_function(refusal)         ? &conn->tells_start
+                                                              : NULL;
+    bool was = refused && *refused;
+
+    if (was)
+        *refused = false;
+    return was;
 }
 
 mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err *err)
@@ -110,7 +127,7 @@ mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err
     AUTO(result) PGresult *about = NULL;
     int number = PQserverVersion(conn->pg);
     const char *version = PQparameterStatus(conn->pg, "server_version");
-    struct mig_err refusal = {0};
+    struct mig_err refusal;
     mig_status status;
 
     snprintf(conn->version, sizeof conn->version, "%.*s", (int)strcspn(version ? version : "", " "),
@@ -120,17 +137,14 @@ mig_status session_begin(struct mig_conn *conn, int64_t limit_ms, struct mig_err
                            "the server at %s is PostgreSQL %s; mighost needs " OLDEST_SERVER_TEXT
                            " or newer",
                            conn->target, conn->version);
-    conn->checks_client = true;
-    status = introduce(conn, limit_ms, &about, &refusal);
-    if (status && !strcmp(refusal.sqlstate, INVALID_VALUE)) {
-        conn->checks_client = false;
-        MIG_TRY(introduce(conn, limit_ms, &about, err));
-    } else if (status) {
-        if (err)
-            *err = refusal;
-        return status;
-    }
-    return note_about(conn, about, err);
+    conn->checks_client = conn->tells_start = true;
+    do {
+        refusal = (struct mig_err){0};
+        status = introduce(conn, limit_ms, &about, &refusal);
+    } while (status && do_without(conn, &refusal));
+    if (status && err)
+        *err = refusal;
+    return status ? status : note_about(conn, about, err);
 }
 
 mig_status session_keep(struct mig_conn *conn, int backend, struct mig_err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Transactions of the host: each begun in a clean session, and committed only
- * if it is the very one that was begun. It owns the transaction's number.
+ * if it is the very one that was begun. It owns the transaction's mark.
  * Invariant: success of commit means that the server said COMMIT to that
  * transaction. It must not know what ran inside.
  */
@@ -26,7 +26,7 @@ bool tx_failed(struct mig_conn *conn)
 
 static void tx_ended(struct mig_conn *conn)
 {
-    conn->xid[0] = '\0';
+    conn->mark[0] = '\0';
     conn->stained = false;
     conn->dirty = conn->dirty && !conn->pooled;
     conn->names_touched = conn->names_touched && !conn->pooled;
@@ -46,8 +46,12 @@ mig_status tx_begin_check(struct mig_conn *conn, const struct mig_tx_options *op
     return MIG_OK;
 }
 
-/* txid_current() also on servers that have pg_current_xact_id(): it is in all
- * that we support. */
+/* Tells a transaction from any that is begun later: foreign text never goes in the message
+ * that begins it, and a transaction keeps the time at which that message came, in
+ * microseconds (PostgreSQL documentation, section 9.9.5). Unlike a transaction's number, every
+ * server has it, and it makes no transaction a writer. */
+#define TX_MARK "(extract(epoch FROM pg_catalog.transaction_timestamp()) * 1000000)::bigint"
+
 void tx_begin_sql(struct mig_conn *conn, struct text *sql)
 {
     const struct mig_tx_options *options = &conn->options;
@@ -65,7 +69,7 @@ void tx_begin_sql(struct mig_conn *conn, struct text *sql)
     if (options->relaxed)
         text_put(sql, ";SET LOCAL synchronous_commit=off");
     if (!conn->readonly)
-        text_put(sql, ";SELECT pg_catalog.txid_current(), pg_catalog.pg_backend_pid()");
+        text_put(sql, ";SELECT " TX_MARK ", pg_catalog.pg_backend_pid()");
 }
 
 mig_status tx_begin_failed(struct mig_conn *conn, mig_status status, struct mig_err *err)
@@ -79,7 +83,7 @@ mig_status tx_begin_failed(struct mig_conn *conn, mig_status status, struct mig_
  * others: the lock of the session is where we shall never be again. */
 static mig_status same_backend(struct mig_conn *conn, int backend, struct mig_err *err)
 {
-    char sql[sizeof "SELECT pg_catalog.pg_terminate_backend()" + XID_SIZE];
+    char sql[sizeof "SELECT pg_catalog.pg_terminate_backend()" + MARK_SIZE];
     int was = conn->backend;
 
     conn->backend = backend;
@@ -110,7 +114,7 @@ mig_status tx_begun(struct mig_conn *conn, PGresult *result, struct mig_err *err
             return error_nomem(err);
         return mig_err_set(err, MIG_E_INTERNAL, "BEGIN was answered without a transaction");
     }
-    snprintf(conn->xid, sizeof conn->xid, "%s", conn->readonly ? "" : PQgetvalue(result, 0, 0));
+    snprintf(conn->mark, sizeof conn->mark, "%s", conn->readonly ? "" : PQgetvalue(result, 0, 0));
     session_was_reset(conn);
     conn->tx_serial++;
     return conn->readonly ? MIG_OK : same_backend(conn, atoi(PQgetvalue(result, 0, 1)), err);
@@ -136,11 +140,11 @@ mig_status tx_begin(struct mig_conn *conn, const struct mig_tx_options *options,
 void tx_commit_sql(struct mig_conn *conn, struct text *sql)
 {
     session_leave_sql(conn, sql);
-    if (conn->xid[0])
+    if (conn->mark[0])
         text_format(sql,
-                    "SELECT CASE pg_catalog.txid_current() WHEN %s THEN ''"
+                    "SELECT CASE " TX_MARK " WHEN %s THEN ''"
                     " ELSE pg_catalog.current_setting('" OTHER_TRANSACTION "') END;",
-                    conn->xid);
+                    conn->mark);
     text_put(sql, "COMMIT");
 }
 
@@ -170,7 +174,7 @@ mig_status tx_commit_check(struct mig_conn *conn, struct mig_err *err)
     if (conn->lost || PQstatus(conn->pg) == CONNECTION_BAD)
         return error_lost(conn, err); /* COMMIT was never sent */
     if (!tx_open(conn)) {
-        status = conn->xid[0] ? MIG_E_FAILED : MIG_E_MISUSE;
+        status = conn->mark[0] ? MIG_E_FAILED : MIG_E_MISUSE;
         tx_ended(conn);
         return mig_err_set(err, status, "there is no open transaction to commit");
     }

@@ -143,7 +143,7 @@ static mig_status give_up_silent(struct mig_conn *conn, const char *why, struct 
 /* Behind a pooler the process that runs the statement is known in transactions. */
 static bool can_watch(const struct mig_conn *conn)
 {
-    return conn->backend && !conn->ended && (!conn->pooled || conn->xid[0]);
+    return conn->backend && !conn->ended && (!conn->pooled || conn->mark[0]);
 }
 
 static int slice(struct mig_conn *conn)

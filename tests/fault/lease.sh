@@ -109,7 +109,7 @@ start_pooler transaction
 for hosts in 2 8; do
     behind "$port"
     apply_many pooled $hosts
-    for way in missing denied stub; do
+    for way in missing unmade denied stub; do
         without $way
         apply_many $way $hosts
     done
