@@ -9,13 +9,12 @@
 . "$(dirname "$0")/lib.sh.inc"
 # shellcheck source=tests/cli/engines.sh.inc
 . "$here/engines.sh.inc"
+# shellcheck source=tests/cli/measure.sh.inc
+. "$here/measure.sh.inc"
 
 readonly FEW=40000
 readonly MANY=400000
 readonly GROWTH_KB=6144 # MANY rows that were held would be 15 MB and more
-
-# A sanitizer keeps what was freed, unless told otherwise.
-export ASAN_OPTIONS=${ASAN_OPTIONS:-}:quarantine_size_mb=0:thread_local_quarantine_size_kb=0
 
 # peak FIXTURE ROWS ARGUMENT...: sets `peak` to what `up` needed, in kB.
 peak()
@@ -27,10 +26,7 @@ peak()
         ask "CREATE TABLE people (id BIGINT PRIMARY KEY, email VARCHAR(99));
             INSERT INTO people WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
             WHERE i < $2) SELECT i, 'person.number.' || i || '@example.org' FROM n" >/dev/null
-    "$folder/measure" "$folder/.peak" run "$MIGHOST_BIN" -d "$url" -q up --set "rows=$2" "${@:3}" \
-        >"$folder/.out" 2>&1 </dev/null || fail "$engine: $1: $(<"$folder/.out")"
-    read -r _ _ _ peak _ <"$folder/.peak"
-    rm "$folder/.peak"
+    measured up --set "rows=$2" "${@:3}" || fail "$engine: $1: $out"
 }
 
 # bounded FIXTURE ARGUMENT...
@@ -46,8 +42,6 @@ bounded()
         fail "$engine, $1: memory grew from $few kB to $peak kB with the rows"
 }
 
-cc -std=c17 -D_GNU_SOURCE -O1 "$MIGHOST_SOURCE/tools/measure.c" -o "$folder/measure" ||
-    fail "the measuring program cannot be built"
 for engine in $(engines); do
     fresh "$engine"
     for name in transform_durable transform_atomic; do
