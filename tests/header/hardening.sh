@@ -3,9 +3,10 @@
 #
 # What the built files show of their hardening: position independent, tables
 # read-only from the start, no executable stack, stack canaries, branch
-# protection where the processor has it, checked copies. Looked at: the host,
-# its library, worker and drivers as they are built here; a module and a driver
-# built with the installed SDK, as an author outside does; the flags of a release.
+# protection where the processor has it, copies that are checked even where the
+# size of their target is known only when they run (_FORTIFY_SOURCE 3). Looked at:
+# the host, its library, worker and drivers of a release, and a module and a driver
+# built with its SDK, as an author outside does.
 set -euo pipefail
 
 scratch=$(mktemp -d)
@@ -44,18 +45,58 @@ hardened()
         fail "$1: $2() does not begin with a mark of branch protection (CET)"
 }
 
-libraries=$MIGHOST_BUILD/lib
-[[ -e $libraries/libmighost.so ]] || libraries=$(dirname "$MIGHOST_BUILD"/lib*/*/libmighost.so)
-hardened "$MIGHOST_BUILD/bin/mighost" main
-hardened "$MIGHOST_BUILD/libexec/mighost/mighost-worker" main
-hardened "$MIGHOST_BUILD/libexec/mighost/mighost-symbolize" main
+# A copy that only level 3 checks: the target's size is an argument.
+cat >"$scratch/copy.h" <<'TEXT'
+#include <stdlib.h>
+#include <string.h>
+
+static inline char *copied(const char *text, size_t size, size_t len)
+{
+    char *copy = malloc(size);
+
+    return copy ? memcpy(copy, text, len) : copy;
+}
+TEXT
+readonly CHECKED='UND __memcpy_chk'
+
+# ---- a release ------------------------------------------------------------------
+
+release=$scratch/release
+(cmake -S "$MIGHOST_SOURCE" --preset release -B "$release" && cmake --build "$release" -j2 &&
+    cmake --install "$release" --prefix "$scratch/prefix") >"$scratch/log" 2>&1 ||
+    fail "$(tail -n 20 "$scratch/log")"
+libraries=$(dirname "$(find "$scratch/prefix" -name libmighost.so)")
+hardened "$scratch/prefix/bin/mighost" main
+hardened "$scratch/prefix/libexec/mighost/mighost-worker" main
+hardened "$scratch/prefix/libexec/mighost/mighost-symbolize" main
 hardened "$libraries/libmighost.so" mighost_open
-hardened "$libraries/mighost/libmigdrv_sqlite.so" tx_begin
+hardened "$libraries/mighost/libmigdrv_sqlite.so" conn_open
 hardened "$libraries/mighost/libmigdrv_postgres.so" tx_begin
+
+# Each file is compiled alike, and as it is, so is that copy.
+commands=$release/compile_commands.json
+jq -e '[.[].command | select(contains(".sql.c") | not)] | length > 50 and
+    all(contains("-D_FORTIFY_SOURCE=3") and contains("-fstack-protector-strong") and
+        contains("-fstack-clash-protection"))' "$commands" >/dev/null ||
+    fail "a file of a release is compiled without: $(jq -r '.[] | select(.command |
+        (contains("-D_FORTIFY_SOURCE=3") and contains("-fstack-clash-protection")) | not) |
+        .file' "$commands" | head -n 3)"
+cat >"$scratch/copy.c" <<'TEXT'
+#include "copy.h"
+
+char *copy(const char *text, size_t size, size_t len);
+char *copy(const char *text, size_t size, size_t len)
+{
+    return copied(text, size, len);
+}
+TEXT
+compile=$(jq -r '[.[] | select(.file | endswith("/host/core/plan.c"))][0].command' "$commands")
+(cd "$release" && bash -c "${compile%% -o *} -fno-lto -o '$scratch/copy.o' -c '$scratch/copy.c'") ||
+    fail "a release cannot compile a copy: $compile"
+has "$scratch/copy.o" -s "$CHECKED" "checked copies (FORTIFY 3)"
 
 # ---- with the SDK, by somebody who asks for nothing ----------------------------
 
-cmake --install "$MIGHOST_BUILD" --prefix "$scratch/prefix" >"$scratch/log" || fail "$(<"$scratch/log")"
 mkdir "$scratch/outside"
 cat >"$scratch/outside/CMakeLists.txt" <<'TEXT'
 cmake_minimum_required(VERSION 3.25)
@@ -66,32 +107,38 @@ mig_add_driver(none SOURCES driver.c)
 TEXT
 cat >"$scratch/outside/copies.c" <<'TEXT'
 #include <mig.h>
-#include <string.h>
+#include <stdio.h>
+#include "../copy.h"
 
 static mig_status up(struct mig_db *db)
 {
-    char text[64];
-    size_t size = (size_t)mig_param(db, "size")[0];
+    const char *text = mig_param(db, "text");
+    char *copy = copied(text, (size_t)text[0], (size_t)text[1]);
+    char sql[64];
 
-    memcpy(text, mig_param(db, "text"), size);
-    return mig_exec(db, text);
+    snprintf(sql, sizeof sql, "SELECT %s", copy ? copy : "1");
+    free(copy);
+    return mig_exec(db, sql);
 }
 
 MIG_MODULE(.id = "20240301120000", .description = "copies", .up = up);
 TEXT
 cat >"$scratch/outside/driver.c" <<'TEXT'
 #include <mig/driver.h>
-#include <string.h>
+#include <stdio.h>
+#include "../copy.h"
 
 static mig_status settle(struct mig_conn *conn, const char *text, size_t len,
                          enum mig_settled *out, struct mig_err *err)
 {
-    char copy[64];
+    char *copy = copied(text, (size_t)text[0], len);
+    char reason[64];
 
     (void)conn;
-    memcpy(copy, text, len);
-    *out = copy[0] ? MIG_SETTLED_REPEAT : MIG_SETTLED_UNKNOWN;
-    return mig_err_set(err, MIG_E_UNSUPPORTED, "%s", copy);
+    *out = MIG_SETTLED_UNKNOWN;
+    snprintf(reason, sizeof reason, "%s", copy ? copy : "");
+    free(copy);
+    return mig_err_set(err, MIG_E_UNSUPPORTED, "%s", reason);
 }
 const struct mig_driver mig_driver = {.size = sizeof mig_driver, .settle = settle};
 TEXT
@@ -101,17 +148,6 @@ TEXT
 hardened "$scratch/built/migrations/libmig_20240301120000.so" up
 hardened "$scratch/built/libmigdrv_none.so" settle
 for file in "$scratch"/built/{migrations/libmig_20240301120000,libmigdrv_none}.so; do
-    has "$file" --dyn-syms '__memcpy_chk' "checked copies (FORTIFY)"
+    has "$file" --dyn-syms "$CHECKED" "checked copies (FORTIFY 3)"
 done
-
-# ---- a release ------------------------------------------------------------------
-
-cmake -S "$MIGHOST_SOURCE" --preset release -B "$scratch/release" >"$scratch/log" 2>&1 ||
-    fail "$(<"$scratch/log")"
-jq -e '[.[].command | select(contains(".sql.c") | not)] | length > 50 and
-    all(contains("-D_FORTIFY_SOURCE=3") and contains("-fstack-protector-strong") and
-        contains("-fstack-clash-protection"))' "$scratch/release/compile_commands.json" >/dev/null ||
-    fail "a file of a release is compiled without: $(jq -r '.[] | select(.command |
-        (contains("-D_FORTIFY_SOURCE=3") and contains("-fstack-clash-protection")) | not) |
-        .file' "$scratch/release/compile_commands.json" | head -n 3)"
 echo "ok"
