@@ -22,7 +22,7 @@
 #define SERVER_VARIABLE "MIGHOST_TEST_PG"
 #define OWN_HISTORY "mig_testkit"
 
-enum { PARAMS_MAX = 32, MODULES_MAX = 32, WALK_DESCRIPTORS = 16 };
+enum { PARAMS_MAX = 32, GATES_MAX = 32, MODULES_MAX = 32, WALK_DESCRIPTORS = 16 };
 
 struct text {
     struct text *next;
@@ -47,6 +47,8 @@ struct mig_test {
     const char *bundle;
     const char *empty; /* a bundle without migrations */
     const char *params[PARAMS_MAX + 1];
+    const char *open_gates[GATES_MAX + 1];
+    size_t gate_count;
     const struct mig_module *modules[MODULES_MAX];
     size_t module_count;
     struct lines log;
@@ -342,6 +344,13 @@ void mig_test_param(struct mig_test *test, const char *key, const char *value)
         test->params[at] = test->params[at + 1];
 }
 
+void mig_test_open_gate(struct mig_test *test, const char *gate)
+{
+    if (test->gate_count == GATES_MAX)
+        cr_assert_fail("more than %d open gates", GATES_MAX);
+    test->open_gates[test->gate_count++] = text_copy(test, gate);
+}
+
 void mig_test_register(struct mig_test *test, const struct mig_module *module)
 {
     if (test->module_count == MODULES_MAX)
@@ -382,7 +391,8 @@ static mig_status host_open(struct mig_test *test, struct mighost **out)
 
 mig_status mig_test_up(struct mig_test *test, const char *id)
 {
-    const struct mighost_options options = {.size = sizeof options, .to = id};
+    const struct mighost_options options = {
+        .size = sizeof options, .to = id, .open_gates = test->open_gates};
     struct mighost *host = NULL;
     mig_status status = host_open(test, &host);
 

@@ -77,6 +77,56 @@ MIG_TEST(testkit, a_parameter_can_be_changed_and_taken_away, NULL)
     mig_assert_fails(test, mig_test_up(test, NULL), "no language is given");
 }
 
+/* A bundle whose second migration waits at a gate. */
+static char *make_gated(void)
+{
+    static const char *const files[][2] = {
+        {"1_first.up.sql", "CREATE TABLE first (a INTEGER);\n"},
+        {"2_second.up.sql", "-- mig: gate = \"app 2 is out\"\nCREATE TABLE second (a INTEGER);\n"},
+    };
+    static char folder[] = "/tmp/gated_XXXXXX";
+
+    cr_assert(mkdtemp(folder));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[sizeof folder + 32];
+        FILE *file;
+
+        snprintf(path, sizeof path, "%s/%s", folder, files[i][0]);
+        file = fopen(path, "w");
+        cr_assert(file && fputs(files[i][1], file) >= 0 && fclose(file) == 0);
+    }
+    return folder;
+}
+
+static void remove_gated(const char *folder)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "%s/1_first.up.sql", folder);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/2_second.up.sql", folder);
+    unlink(path);
+    rmdir(folder);
+}
+
+Test(testkit, a_gate_is_shut_until_it_is_opened)
+{
+    static const char *const ways[] = {"app 2 is out", "2"};
+    char *folder = make_gated();
+
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct mig_test *test = mig_test_open("sqlite", folder);
+
+        mig_assert_fails(test, mig_test_up(test, NULL), "app 2 is out");
+        mig_assert_rows(test, "SELECT count(*) FROM mighost_history", "1");
+        mig_test_open_gate(test, ways[i]);
+        mig_assert_ok(test, mig_test_up(test, NULL));
+        mig_assert_rows(test, "SELECT count(*) FROM mighost_history", "2");
+        mig_test_close(test);
+    }
+    remove_gated(folder);
+}
+
 MIG_TEST(testkit, values_of_every_type_are_text, NULL)
 {
     mig_assert_rows(test, "SELECT 1, 'a|b', NULL, 2.5", "1|a|b|NULL|2.5");

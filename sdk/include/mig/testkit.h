@@ -52,6 +52,8 @@ const char *mig_test_url(const struct mig_test *test);
 
 /* Gives a parameter, for mig_param(), to the runs behind it; NULL takes it away. */
 void mig_test_param(struct mig_test *test, const char *key, const char *value);
+/* Opens a gate, by its text or by its migration's id, for the runs behind it. */
+void mig_test_open_gate(struct mig_test *test, const char *gate);
 /* Adds a module that is linked into the test: it runs in this process, so that
  * a debugger and a sanitizer see it. It must outlive `test`. */
 void mig_test_register(struct mig_test *test, const struct mig_module *module);
