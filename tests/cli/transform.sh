@@ -279,8 +279,14 @@ workers_share_the_rows()
 {
     local keys
 
-    for keys in id email "email, id"; do
+    for keys in id email "email, id" code; do
         people 500 durable
+        if [[ $engine == sqlite ]]; then
+            ask "ALTER TABLE people ADD code BLOB; UPDATE people SET code = randomblob(16);
+                CREATE UNIQUE INDEX codes ON people (code)"
+        else
+            ask "ALTER TABLE people ADD code UUID NOT NULL UNIQUE DEFAULT gen_random_uuid()"
+        fi >/dev/null
         counted
         mig up --events --set workers=4 --set "key=$keys"
         expect_code 0
