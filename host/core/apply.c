@@ -349,12 +349,18 @@ static mig_status call_module(struct work *work, mig_entry entry, enum mig_mode 
     };
     AUTO(free) struct db *db = calloc(1, sizeof *db);
     mig_status status;
+    bool jumped;
 
     if (!db)
         return err_nomem(err);
     db_open(db, &config);
     status = entry(db_handle(db));
+    if (!db_came_back(db)) /* a COMMIT or ROLLBACK here would be the parent's */
+        _exit(EXIT_FAILURE);
+    jumped = db_jumped(db);
     db_close(db);
+    if (jumped)
+        work->driver->rollback(work->conn);
     return db_outcome(db, status, err);
 }
 

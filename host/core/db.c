@@ -81,6 +81,31 @@ mig_status db_ready(struct db *db)
     return MIG_OK;
 }
 
+mig_status db_ready_here(struct db *db)
+{
+    if (!db_came_back(db))
+        return db_misuse(db, MIG_E_MISUSE,
+                         "the database was used in a child process, and its session is the "
+                         "parent's alone");
+    return db_ready(db);
+}
+
+bool db_came_back(const struct db *db)
+{
+    return getpid() == db->owner;
+}
+
+bool db_jumped(struct db *db)
+{
+    if (!db->callback)
+        return false;
+    db->final = db_misuse(db, MIG_E_MISUSE,
+                          "a %s's callback was left by longjmp() or an exception: it has to "
+                          "return",
+                          db->callback);
+    return true;
+}
+
 bool db_guard(struct db *db, bool on)
 {
     bool was = db->guarded;
@@ -248,6 +273,7 @@ void db_open(struct db *db, const struct db_config *config)
 {
     memset(db, 0, sizeof *db);
     db->base.api = &API;
+    db->owner = getpid();
     db->config = *config;
     err_clear(&db->err);
     db_guard(db, true);

@@ -14,6 +14,7 @@
 #include "sha256.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct db;
 struct db_stmt;
@@ -53,6 +54,7 @@ struct db_config {
 
 struct db {
     struct mig_db base; /* what the module holds; first */
+    pid_t owner;        /* the process whose session it is */
     struct db_config config;
     struct mig_err err;      /* of the last failure */
     bool err_is_old;         /* other calls have succeeded since */
@@ -77,6 +79,13 @@ void db_open(struct db *db, const struct db_config *config);
 /* Closes statements, reports held progress, turns the guard off. Keeps the
  * error. Accepts a zeroed handle. */
 void db_close(struct db *db);
+
+/* The module's function came to its end: whether in the process that called it.
+ * A child of it that returns must touch nothing of its parent's session. */
+bool db_came_back(const struct db *db);
+/* Whether a callback was left by a jump or an exception, and so never came to its
+ * end: what ran around it is gone. Is then the reason of the failure. */
+bool db_jumped(struct db *db);
 
 /* What the module calls: &db->base. */
 static inline struct mig_db *db_handle(struct db *db)

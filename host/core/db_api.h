@@ -10,6 +10,9 @@
 
 /* What every call asks first: whether it may still be answered. */
 mig_status db_ready(struct db *db);
+/* The same of a call that goes to the database: a child that the module has made
+ * would speak into its parent's session. */
+mig_status db_ready_here(struct db *db);
 /* The module's own fault, kept as the last failure; returns `status`. */
 MIG_PRINTF(3, 4)
 mig_status db_misuse(struct db *db, mig_status status, const char *format, ...);

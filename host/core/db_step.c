@@ -94,7 +94,7 @@ mig_status db_api_exec(struct mig_db *handle, const char *sql)
 {
     struct db *db = db_of(handle);
     struct mig_err err;
-    mig_status status = db_ready(db);
+    mig_status status = db_ready_here(db);
     size_t len;
     bool skip;
 
@@ -174,7 +174,7 @@ mig_status db_api_transform(struct mig_db *handle, const struct mig_transform *s
 {
     struct db *db = db_of(handle);
     AUTO(buf) struct buf text = {0};
-    mig_status status = db_ready(db);
+    mig_status status = db_ready_here(db);
     bool skip;
 
     if (status >= 0)
@@ -221,7 +221,7 @@ mig_status db_api_load(struct mig_db *handle, const struct mig_load *spec)
 {
     struct db *db = db_of(handle);
     AUTO(buf) struct buf text = {0};
-    mig_status status = db_ready(db);
+    mig_status status = db_ready_here(db);
     bool skip;
 
     if (status >= 0)

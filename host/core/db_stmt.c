@@ -87,7 +87,7 @@ static mig_status prepare(struct mig_db *handle, const char *sql, struct mig_stm
 {
     struct db *db = db_of(handle);
     AUTO(free) struct db_stmt *stmt = NULL;
-    mig_status status = db_ready(db);
+    mig_status status = db_ready_here(db);
     size_t len;
 
     if (status < 0)
