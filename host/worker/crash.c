@@ -29,6 +29,7 @@
 static const int FATAL[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS, SIGXCPU};
 
 static struct {
+    pid_t own; /* a child of the module has these handlers too, and is not heard */
     int control;
     struct frame_token token;
     struct wire_stack stack;
@@ -220,6 +221,11 @@ static void tell(enum wire_stack_cause cause, int number, const siginfo_t *info,
         send_row();
 }
 
+static bool in_child(void)
+{
+    return getpid() != watch.own;
+}
+
 /* Of several threads that fault, the first tells; the others wait for the end.
  * A second fault in here is of the same thread, and ends the process at once. */
 static void on_fatal(int number, siginfo_t *info, void *context)
@@ -227,10 +233,10 @@ static void on_fatal(int number, siginfo_t *info, void *context)
     int own = gettid();
     int nobody = 0;
 
-    if (atomic_compare_exchange_strong(&watch.dying, &nobody, own))
+    if (!in_child() && atomic_compare_exchange_strong(&watch.dying, &nobody, own))
         tell(WIRE_CAUSE_SIGNAL, number, info, context);
     else
-        while (nobody != own)
+        while (!in_child() && nobody != own)
             pause();
     signal(number, SIG_DFL);
     raise(number);
@@ -250,6 +256,11 @@ static void on_term(int number, siginfo_t *info, void *context)
     int saved = errno;
     int not_yet = 0;
 
+    if (in_child()) {
+        signal(number, SIG_DFL);
+        raise(number);
+        return;
+    }
     if (atomic_compare_exchange_strong(&watch.asked, &not_yet, asked_status(info)) && !watch.done)
         tell(WIRE_CAUSE_ASKED, number, info, context);
     errno = saved;
@@ -258,7 +269,7 @@ static void on_term(int number, siginfo_t *info, void *context)
 static void on_leaving(int status, void *unused)
 {
     (void)unused;
-    if (!watch.done && !watch.dying)
+    if (!watch.done && !watch.dying && !in_child())
         tell(WIRE_CAUSE_EXIT, status, NULL, NULL);
 }
 
@@ -268,6 +279,7 @@ mig_status crash_watch(int control, const struct frame_token *token, struct mig_
     struct sigaction fatal = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
     struct sigaction term = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
 
+    watch.own = getpid();
     watch.control = control;
     watch.token = *token;
     walk(&watch.stack, NULL); /* warms the unwinder up */
