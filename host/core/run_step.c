@@ -322,6 +322,16 @@ static mig_status explain_failure(const struct plan_step *step, enum verdict ver
                       step_id(step));
 }
 
+/* The worker reported success, and the history knows of none. */
+static void disagree(const struct plan_step *step, enum verdict verdict, struct mig_err *err)
+{
+    err_set(err, verdict == VERDICT_HALF ? MIG_E_PARTIAL : MIG_E_FAILED,
+            "the worker reported success, but the history does not have migration %s as done: the "
+            "module closed descriptors that are not its own, or something else changed the "
+            "history",
+            step_id(step));
+}
+
 /* The process loads its libraries while our session comes to its end. */
 static mig_status run_worker(struct run *run, const struct worker_job *job, struct worker_end *end,
                              struct mig_err *err)
@@ -388,12 +398,10 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
         return MIG_OK;
     }
     if (status == MIG_OK)
-        return err_set(err, MIG_E_FAILED,
-                       "the worker reported success, but the history does not have migration %s "
-                       "as done: something else changed the history",
-                       step_id(step));
-    explain_failure(step, verdict, &end, err);
-    if (!end.reported || lost(status))
+        disagree(step, verdict, err);
+    else
+        explain_failure(step, verdict, &end, err);
+    if (status == MIG_OK || !end.reported || lost(status))
         log_death(run, step, began_wall_ms, clock_mono_ms() - began_ms, err);
     return err->status;
 }
