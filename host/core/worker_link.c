@@ -30,6 +30,7 @@
 #define NO_PIDFD_POLL_MS 20 /* how often the end is looked for where it cannot be polled */
 #define MAX_OUTPUT (64u << 10)
 #define MAX_LINE 1000
+#define LAST_READS 512 /* of what a worker had sent when it ended: more than a socket holds */
 
 struct worker {
     const struct worker_job *job;
@@ -255,6 +256,8 @@ static mig_status read_control(struct worker *worker, bool *more, struct mig_err
     if (got <= 0)
         return MIG_OK;
     *more = true;
+    if (worker->report.reported) /* nothing behind the result counts */
+        return MIG_OK;
     MIG_TRY(frame_reader_feed(&worker->reader, data, (size_t)got, err));
     while (!worker->report.reported && frame_reader_next(&worker->reader, &frame))
         take_frame(worker, &frame);
@@ -349,6 +352,21 @@ static bool has_ended(const struct worker *worker)
     return info.si_pid == worker->pid;
 }
 
+/* What is left in the channels. A child of the module may have them too, and
+ * write for ever: the group is ended first, and who has left it is cut off. */
+static mig_status read_rest(struct worker *worker, struct mig_err *err)
+{
+    bool more = true;
+
+    kill(-worker->pid, SIGKILL);
+    for (int reads = 0; more && reads < LAST_READS; reads++)
+        MIG_TRY(read_control(worker, &more, err));
+    while (worker->output_bytes < MAX_OUTPUT && read_output(worker))
+        ;
+    end_line(worker);
+    return MIG_OK;
+}
+
 static mig_status supervise(struct worker *worker, struct mig_err *err)
 {
     bool more;
@@ -368,13 +386,7 @@ static mig_status supervise(struct worker *worker, struct mig_err *err)
         check_pause(worker);
         check_time(worker);
     }
-    do
-        MIG_TRY(read_control(worker, &more, err));
-    while (more);
-    while (worker->output_bytes < MAX_OUTPUT && read_output(worker))
-        ;
-    end_line(worker);
-    return MIG_OK;
+    return read_rest(worker, err);
 }
 
 /* --- the whole -------------------------------------------------------------------- */

@@ -117,6 +117,8 @@ FAULT(a_commit_is_refused, "tx_commit", "'COMMIT' is transaction control")
 FAULT(a_hidden_end_of_the_transaction_is_refused, "tx_commit_hidden", "is transaction control")
 FAULT(the_history_is_not_dropped, "drop_history", "DROP TABLE mighost_history")
 FAULT(the_history_is_not_written, "write_history", "DELETE FROM mighost_history")
+FAULT(a_jump_out_of_a_callback_is_no_success, "up_leap", "longjmp()")
+FAULT(an_end_of_a_child_is_not_taken_for_its_own, "up_child_exit", "_exit(3)")
 FAULT(a_division_by_zero_is_named, "up_divide", "SIGFPE", "up_divide.c:")
 FAULT(a_pipe_that_nobody_reads_is_named, "up_pipe", "SIGPIPE")
 
@@ -256,6 +258,48 @@ Test(worker_sqlite, a_lingering_child_is_ended)
 Test(worker_postgres, a_lingering_child_is_ended)
 {
     ends_lingering_child(test_postgres());
+}
+
+/* What the engine writes in their place is nowhere, though it sees no error. */
+Test(worker_sqlite, descriptors_that_lead_elsewhere_are_no_success)
+{
+    static const char *const pieces[] = {"closed descriptors that are not its own", NULL};
+
+    fails(test_sqlite(), "up_reopen", pieces);
+}
+
+/* The child ends where it returns, and the transaction stays its parent's. */
+static void keeps_child_out(const char *url)
+{
+    struct test_result result = run_up(url, "up_child");
+
+    cr_assert_eq(result.exit_code, 0, "%s", result.err);
+    cr_assert_str_eq(test_query(url, "SELECT max(id) || ' of ' || count(*) FROM up_child"),
+                     "2 of 1");
+    cr_assert_str_eq(test_query(url, "SELECT count(*) FROM mighost_log"), "1");
+}
+
+Test(worker_sqlite, a_child_that_returns_ends_nothing)
+{
+    keeps_child_out(test_sqlite());
+}
+
+Test(worker_postgres, a_child_that_returns_ends_nothing)
+{
+    keeps_child_out(test_postgres());
+}
+
+/* Its children are not in its group any more: they are cut off. On PostgreSQL
+ * they would write into the session as well. */
+Test(worker_sqlite, children_that_flood_the_channel_do_not_hold_it)
+{
+    time_t began = time(NULL);
+    char *url = test_sqlite();
+    struct test_result result = run_up(url, "up_flood");
+
+    cr_assert(!result.timed_out && result.exit_code <= 1, "%s", result.err);
+    cr_assert_lt(time(NULL) - began, PROMPT_SECONDS);
+    cr_assert_eq(has_table(url, "up_flood"), result.exit_code == 0);
 }
 
 /* SUCCEEDS(name of the test, fixture): it is applied, and leaves nothing to the next. */
