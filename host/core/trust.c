@@ -11,6 +11,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #define NAMED_KEYS 4 /* in a message */
@@ -99,10 +100,25 @@ static mig_status read_folder(struct trust *trust, struct mig_err *err)
     return MIG_OK;
 }
 
+/* Whoever can write the folder of a file can put another in its place. */
+static mig_status check_folder_of(const char *path, struct mig_err *err)
+{
+    char folder[FS_PATH_SIZE];
+    AUTO(close) int dir = -1;
+
+    MIG_TRY(fs_parent(folder, sizeof folder, path, err));
+    MIG_TRY(fs_open_dir(folder, &dir, err));
+    return fs_check_owner(dir, folder, err);
+}
+
 static mig_status read_file(struct trust *trust, struct mig_err *err)
 {
     AUTO(close) int fd = -1;
+    char target[PATH_MAX];
 
+    MIG_TRY(check_folder_of(trust->path, err));
+    if (realpath(trust->path, target)) /* where a link leads to */
+        MIG_TRY(check_folder_of(target, err));
     MIG_TRY(fs_open(trust->path, &fd, err));
     return read_keys(trust, fd, trust->path, err);
 }

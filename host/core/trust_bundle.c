@@ -12,6 +12,7 @@
 #include "sha256.h"
 #include "text.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define SIGNATURE_READ_MAX ((size_t)4096) /* more than one is said to be too long */
@@ -289,16 +290,37 @@ mig_status trust_check_bundle(const struct trust *trust, const char *folder,
 
 /* --- signing ------------------------------------------------------------------------- */
 
+/* Whether the absolute path is of the bundle, or of something in it. */
+static bool is_within(const struct store *store, char *path)
+{
+    struct stat bundle, found;
+    char *slash = path;
+
+    if (fstat(store->dir, &bundle) != 0)
+        return false;
+    while (slash) {
+        if (stat(path, &found) == 0 && found.st_dev == bundle.st_dev &&
+            found.st_ino == bundle.st_ino)
+            return true;
+        slash = strrchr(path, '/');
+        if (slash)
+            *slash = '\0';
+    }
+    return false;
+}
+
 /* A key within the bundle would be handed out with it. */
 static mig_status check_key_outside(const struct store *store, const char *key_path,
                                     struct mig_err *err)
 {
-    char parent[FS_PATH_SIZE];
-    struct stat bundle, keys;
+    char parent[FS_PATH_SIZE], target[PATH_MAX];
+    bool within;
 
     MIG_TRY(fs_parent(parent, sizeof parent, key_path, err));
-    if (fstat(store->dir, &bundle) == 0 && stat(parent, &keys) == 0 &&
-        bundle.st_dev == keys.st_dev && bundle.st_ino == keys.st_ino)
+    within = realpath(parent, target) && is_within(store, target);
+    if (!within && realpath(key_path, target)) /* where a link leads to */
+        within = is_within(store, target);
+    if (within)
         return err_set(err, MIG_E_USAGE,
                        "the private key %s lies in the bundle that it signs, and would be handed "
                        "out with it; put it elsewhere",
@@ -313,6 +335,11 @@ static mig_status write_list(struct store *store, struct buf *out, struct mig_er
     if (store->names.len == 0)
         return err_set(err, MIG_E_BUNDLE, "the bundle %s holds no file to sign", store->folder);
     for (size_t i = 0; i < store->names.len; i++) {
+        if (strcmp(store->names.data[i], "-") == 0)
+            return err_set(err, MIG_E_BUNDLE,
+                           "the bundle %s has a file named -, which sha256sum would take for its "
+                           "input; rename or remove it",
+                           store->folder);
         MIG_TRY(digest_of(store, store->names.data[i], digest, err));
         manifest_add(out, store->names.data[i], digest);
     }

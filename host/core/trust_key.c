@@ -73,17 +73,17 @@ static bool read_date(const char *text, size_t len, int64_t *out)
     return text_time_parse(moment, out) && *out > 0;
 }
 
-/* One line above a key. A comment that begins with the word is meant, however it
- * is written: a key must not live on because of a missing colon. */
+/* One line above a key. What begins with the word is meant, however it is written:
+ * a key must not live on because of a missing colon, or a byte order mark. */
 static mig_status read_comment(const char *line, size_t len, const char *file, int64_t *expires_ms,
                                struct mig_err *err)
 {
     static const char word[] = "expires";
+    static const char passed_over[] = " \t#;/*-\xEF\xBB\xBF";
     const char *end = line + len;
-    const char *at = line + strspn(line, " \t#");
+    const char *at = line + strspn(line, passed_over);
 
-    if (len == 0 || *line != '#' || end - at < (ptrdiff_t)strlen(word) ||
-        strncasecmp(at, word, strlen(word)) != 0)
+    if (end - at < (ptrdiff_t)strlen(word) || strncasecmp(at, word, strlen(word)) != 0)
         return MIG_OK;
     if (*expires_ms)
         return err_set(err, MIG_E_USAGE, "%s says twice when one key expires", file);
@@ -97,12 +97,9 @@ static mig_status read_comment(const char *line, size_t len, const char *file, i
                    file);
 }
 
-static mig_status read_comments(const struct pem_block *block, const char *file,
+static mig_status read_comments(const char *line, size_t left, const char *file,
                                 int64_t *expires_ms, struct mig_err *err)
 {
-    const char *line = block->before;
-    size_t left = block->before_len;
-
     *expires_ms = 0;
     while (left > 0) {
         const char *end = memchr(line, '\n', left);
@@ -139,8 +136,21 @@ static mig_status add_key(const struct pem_block *block, const char *file, struc
     if (strcmp(block->label, PUBLIC_LABEL) != 0 ||
         !der_take(block, public_prefix, sizeof public_prefix, key->bytes))
         return refuse_public(block, file, err);
-    MIG_TRY(read_comments(block, file, &key->expires_ms, err));
+    MIG_TRY(read_comments(block->before, block->before_len, file, &key->expires_ms, err));
     return fingerprint_of(key->bytes, key->fingerprint, err);
+}
+
+/* Behind the last key there is none that a date could be meant for. */
+static mig_status check_rest(const char *text, const char *file, struct mig_err *err)
+{
+    int64_t expires_ms;
+
+    MIG_TRY(read_comments(text, strlen(text), file, &expires_ms, err));
+    if (!expires_ms)
+        return MIG_OK;
+    return err_set(err, MIG_E_USAGE,
+                   "%s says below its last key when a key expires: that belongs above the key",
+                   file);
 }
 
 mig_status trust_keys_read(const char *text, const char *file, struct arena *texts,
@@ -159,7 +169,7 @@ mig_status trust_keys_read(const char *text, const char *file, struct arena *tex
         return err_wrap(err, "%s", file);
     if (out->len == before)
         return err_set(err, MIG_E_USAGE, "%s holds no public key in PEM", file);
-    return MIG_OK;
+    return check_rest(text, kept, err);
 }
 
 /* --- private keys ------------------------------------------------------------- */

@@ -194,6 +194,27 @@ Test(trust, a_private_key_within_the_bundle_does_not_sign_it)
     cr_assert(strstr(err.message, "lies in the bundle"), "%s", err.message);
 }
 
+Test(trust, a_private_key_that_a_link_leads_to_does_not_sign_its_own_bundle)
+{
+    struct mighost_signing signing;
+    char *below = test_format("%s/below", folder);
+
+    cr_assert_eq(mkdir(below, 0755), 0);
+    cr_assert_eq(trust_key_new(test_format("%s/mine", below), fingerprint, &err), MIG_OK);
+    cr_assert_eq(symlink(test_format("%s/mine", below), key_path("mine")), 0);
+    cr_assert_eq(trust_sign_bundle(folder, key_path("mine"), &signing, &err), MIG_E_USAGE);
+    cr_assert(strstr(err.message, "lies in the bundle"), "%s", err.message);
+}
+
+Test(trust, a_file_that_sha256sum_cannot_check_is_not_signed)
+{
+    struct mighost_signing signing;
+
+    test_write(folder, "-", "from where?\n");
+    cr_assert_eq(trust_sign_bundle(folder, key_path("one"), &signing, &err), MIG_E_BUNDLE);
+    cr_assert(strstr(err.message, "a file named -"), "%s", err.message);
+}
+
 Test(trust, a_library_that_is_not_there_is_named)
 {
     struct dso *library = NULL;
@@ -283,6 +304,20 @@ Test(trust, a_store_does_not_lead_elsewhere)
     refuses_store(elsewhere, MIG_E_REFUSED, "leads out of its folder");
 }
 
+Test(trust, a_key_in_a_folder_that_others_can_write_is_refused)
+{
+    char *open = test_folder();
+    char *link = test_format("%s/link.pub", keys);
+
+    test_write(open, "one.pub", test_read(key_path("one.pub"), NULL));
+    cr_assert_eq(symlink(test_format("%s/one.pub", open), link), 0);
+    trust_key(link);
+    accepts();
+    cr_assert_eq(chmod(open, 0777), 0);
+    refuses_store(test_format("%s/one.pub", open), MIG_E_REFUSED, "others can write");
+    refuses_store(link, MIG_E_REFUSED, "others can write");
+}
+
 /* --- expiry ------------------------------------------------------------------------- */
 
 static char *with_comment(const char *comment)
@@ -300,6 +335,30 @@ Test(trust, a_key_expires_on_the_day_that_its_comment_names)
     cr_assert(strstr(err.message, fingerprint), "%s", err.message);
     cr_assert_eq(trust_check_signer(trust, fingerprint, &err), MIG_E_REFUSED);
     cr_assert(strstr(err.message, "expired on 2020-02-29"), "%s", err.message);
+}
+
+Test(trust, an_expiry_counts_however_its_line_begins)
+{
+    static const char *const comments[] = {
+        "  # expires: 2020-02-29", "\xEF\xBB\xBF# expires: 2020-02-29",
+        "Expires: 2020-02-29",     "; expires: 2020-02-29",
+        "// expires: 2020-02-29",
+    };
+
+    for (size_t i = 0; i < sizeof comments / sizeof comments[0]; i++) {
+        trust_key(with_comment(comments[i]));
+        refuses("which expired on 2020-02-29");
+    }
+}
+
+Test(trust, an_expiry_below_the_last_key_is_refused_and_not_passed_over)
+{
+    char *key = test_read(key_path("one.pub"), NULL);
+
+    refuses_store(test_write(keys, "dated.pem", test_format("%s# expires: 2999-12-31\n", key)),
+                  MIG_E_USAGE, "below its last key");
+    trust_key(test_write(keys, "dated.pem", test_format("%s# until we move\n", key)));
+    accepts();
 }
 
 Test(trust, an_expiry_in_another_form_is_refused_and_not_passed_over)
@@ -320,6 +379,7 @@ Test(trust, an_expiry_in_another_form_is_refused_and_not_passed_over)
         "## expires = 2027-01-01",
         "# expires: 2027-01-01 2028",
         "# expires: 1969-12-31",
+        "Expires Monday",
     };
 
     for (size_t i = 0; i < sizeof comments / sizeof comments[0]; i++)
