@@ -79,17 +79,40 @@ static void note_parts(struct secrets *secrets, const char *text)
     }
 }
 
+/* Where user and host begin. Somebody may have forgotten the slashes. */
+static const char *authority_of(const char *conninfo)
+{
+    const char *slashes = strstr(conninfo, "://");
+
+    return slashes ? slashes + 3 : conninfo;
+}
+
+/* "user:password" without a host behind it is taken for a host and its port. */
+static void note_odd_port(struct secrets *secrets, const char *conninfo)
+{
+    const char *start = authority_of(conninfo);
+    size_t len = strcspn(start, "/?#");
+    const char *colon = memchr(start, ':', len);
+    size_t rest = colon ? len - (size_t)(colon + 1 - start) : 0;
+
+    if (!rest || *start == '[' || memchr(start, '@', len) || memchr(start, ',', len) ||
+        strspn(colon + 1, "0123456789") >= rest)
+        return;
+    secrets_add(secrets, colon + 1, rest);
+    note_parts(secrets, colon + 1);
+}
+
 /* The password as it stands in the URL. One with characters in it that should
  * have been escaped lets libpq take its parts for a host, a port, a database or
  * a parameter, so they are secrets as well. `end` is the "@" behind it. */
 static void note_raw_password(struct secrets *secrets, const char *conninfo, const char *end,
                               const char *user, const char *database)
 {
-    const char *start = strstr(conninfo, "://");
+    const char *start = authority_of(conninfo);
     AUTO(text) struct text raw = {0};
     AUTO(text) struct text decoded = {0};
 
-    start = start && end && start < end ? memchr(start + 3, ':', (size_t)(end - start - 3)) : NULL;
+    start = end && start < end ? memchr(start, ':', (size_t)(end - start)) : NULL;
     if (!start || is_public(start + 1, (size_t)(end - start - 1), user, database))
         return;
     text_add(&raw, start + 1, (size_t)(end - start - 1));
@@ -130,6 +153,15 @@ static bool is_conninfo(const char *text)
            !strncmp(text, "postgresql://", 13);
 }
 
+/* A keyword may be written with percent signs, too. */
+static bool speaks_of_password(const char *conninfo)
+{
+    AUTO(text) struct text decoded = {0};
+
+    put_decoded(&decoded, conninfo, strlen(conninfo));
+    return decoded.failed || strcasestr(text_string(&decoded), "password");
+}
+
 static mig_status unreadable(const char *conninfo, struct secrets *secrets, const char *reason,
                              struct mig_err *err)
 {
@@ -141,7 +173,7 @@ static mig_status unreadable(const char *conninfo, struct secrets *secrets, cons
     if (!line)
         return error_nomem(err);
     line_fold(line);
-    if (strcasestr(conninfo, "password"))
+    if (speaks_of_password(conninfo))
         hide_quoted(line);
     return mig_err_set(err, MIG_E_USAGE, "the PostgreSQL address cannot be read: %s", line);
 }
@@ -155,14 +187,19 @@ mig_status address_parse(const char *conninfo, struct secrets *secrets, PQconnin
     mig_status status = MIG_OK;
 
     *out = NULL;
-    if (!is_conninfo(conninfo))
-        return MIG_OK; /* the name of a database, or nothing */
+    if (!is_conninfo(conninfo)) { /* the name of a database, or nothing */
+        note_raw_password(secrets, conninfo, strrchr(conninfo, '@'), NULL, NULL);
+        return MIG_OK;
+    }
     options = PQconninfoParse(conninfo, &reason);
     user = address_option(options, "user");
     database = address_option(options, "dbname");
     address_secret(secrets, address_option(options, "password"), user, database);
     address_secret(secrets, address_option(options, "sslpassword"), user, database);
-    note_raw_password(secrets, conninfo, password_end(conninfo), user, database);
+    if (strstr(conninfo, "://")) {
+        note_raw_password(secrets, conninfo, password_end(conninfo), user, database);
+        note_odd_port(secrets, conninfo);
+    }
     if (options)
         *out = options;
     else if (!reason || error_begins_with_memory(reason))

@@ -244,6 +244,26 @@ Test(postgres_open, a_malformed_address_does_not_show_its_password)
     }
 }
 
+/* Without its host, without its slashes, and with a keyword that is escaped. */
+Test(postgres_open, an_address_that_lacks_a_piece_does_not_show_its_password)
+{
+    static const char *const addresses[] = {
+        "postgres://u:geheim",
+        "postgres://u:ge/heim",
+        "postgres://127.0.0.1:1geheim/db",
+        "postgres:u:geheim@127.0.0.1:1/db",
+        "postgres:/u:geheim@127.0.0.1:1/db",
+        "postgres:u:geheim@127.0.0.1:1/db?sslmode=require",
+        "postgres:u:p=geheim@127.0.0.1:1/db",
+        "postgres://127.0.0.1:1/db?user=u&pass%77ord=%zzgeheim",
+    };
+
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        cr_assert_lt(open_with(addresses[i], 2000, 0, &conn), 0);
+        cr_assert_not(says("heim"), "%s: %s", addresses[i], err.message);
+    }
+}
+
 Test(postgres_open, of_a_socket_without_a_file_nothing_is_said_but_our_own_words)
 {
     cr_assert_lt(open_with("postgres://u:geheim@@nobody/db", 2000, 0, &conn), 0);
