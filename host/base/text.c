@@ -139,6 +139,39 @@ void text_escape(struct buf *out, const char *text)
     text_escape_n(out, text, strlen(text), "");
 }
 
+static void hide_line(char *text, const char *line, size_t len)
+{
+    static const char mask[] = {'*', '*', '*'};
+    char *at = text;
+
+    if (len < TEXT_HIDDEN_LEAST)
+        return;
+    while ((at = memmem(at, strlen(at), line, TEXT_HIDDEN_LEAST))) {
+        size_t same = TEXT_HIDDEN_LEAST;
+
+        while (same < len && at[same] == line[same])
+            same++;
+        memcpy(at, mask, sizeof mask);
+        at += sizeof mask;
+        same -= sizeof mask;
+        memmove(at, at + same, strlen(at + same) + 1);
+    }
+}
+
+void text_hide_values(char *text, const char *const *pairs)
+{
+    for (; pairs && *pairs; pairs++) {
+        const char *line = *pairs + strcspn(*pairs, "=");
+
+        while (*line) { /* at what stood before: the sign, or a line break */
+            size_t len = strcspn(++line, "\r\n");
+
+            hide_line(text, line, len);
+            line += len;
+        }
+    }
+}
+
 const char *text_duration(char out[TEXT_SHORT], int64_t ms)
 {
     long long whole = ms < 0 ? 0 : ms;

@@ -21,6 +21,12 @@ bool text_utf8_check(const char *text, size_t len, size_t *bad);
 void text_escape_n(struct buf *out, const char *text, size_t len, const char *keep);
 void text_escape(struct buf *out, const char *text);
 
+#define TEXT_HIDDEN_LEAST 8 /* bytes: a shorter value could be any word */
+
+/* Puts *** in the place of the values of "key=value" pairs, NULL at their end, or of
+ * lines of them, and in that of their beginnings, where something cut them off. */
+void text_hide_values(char *text, const char *const *pairs);
+
 #define TEXT_SHORT 32 /* enough for each of the following */
 
 /* "3 ms", "1.2 s", "2 min 5 s", "3 h 20 min". Returns `out`. */

@@ -50,6 +50,8 @@ struct mig_tx_options work_tx_options(const struct work *work)
 
 void work_emit(struct work *work, struct mighost_event event)
 {
+    AUTO(free) char *shown = NULL;
+
     event.size = sizeof event;
     event.direction = work->item->direction;
     event.id = work->item->id_text;
@@ -57,6 +59,12 @@ void work_emit(struct work *work, struct mighost_event event)
     event.run_id = work->session->run_id;
     event.index = work->item->index;
     event.count = work->item->count;
+    if (event.text && *event.text) {
+        shown = strdup(event.text);
+        event.text = shown;
+    }
+    if (shown)
+        text_hide_values(shown, work->session->params);
     if (!event.text)
         event.text = "";
     pthread_mutex_lock(&work->telling);
@@ -684,6 +692,7 @@ mig_status apply_migration(struct apply_session *session, const struct apply_ite
         status = run[item->mode](&work, err);
     buf_clear(&work.carry);
     if (status < 0) {
+        text_hide_values(err->message, session->params);
         session->driver->rollback(session->conn);
         log_failure(&work, err);
         return status;

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "db_sql.h"
+#include "text.h"
 #include "worker_end.h"
 #include "worker_spawn.h"
 #include "worker_wire.h"
@@ -157,6 +158,7 @@ static void end_line(struct worker *worker)
     char clean[sizeof worker->report.last_line];
 
     db_clean_text(clean, sizeof clean, buf_text(&worker->line));
+    text_hide_values(clean, worker->job->params);
     buf_reset(&worker->line);
     if (!*clean)
         return;
@@ -415,9 +417,15 @@ static mig_status add_go(struct worker *worker, struct mig_err *err)
 
 mig_status worker_run(struct worker *worker, struct worker_end *end, struct mig_err *err)
 {
+    mig_status status;
+
     *end = (struct worker_end){0};
     MIG_TRY(add_go(worker, err));
     MIG_TRY(supervise(worker, err));
     worker->report.wait_status = reap(worker);
-    return worker_explain(worker->job, &worker->report, end, err);
+    status = worker_explain(worker->job, &worker->report, end, err);
+    if (status < 0)
+        text_hide_values(err->message, worker->job->params);
+    text_hide_values(end->backtrace, worker->job->params);
+    return status;
 }

@@ -5,7 +5,7 @@
 # file, are looked for everywhere: in the arguments of every process while
 # hosts and workers run, in all output (plain, verbose, JSON, events, crash
 # reports), in what is left in files, cores included, and in the whole database.
-# Runs go well, crash, fail in SQL, hang, and are refused. The address is given by
+# Runs go well, crash, fail in SQL, that has the parameter in it as well, hang, and are refused. The address is given by
 # the environment, in mighost.ini, and on the command line, which is wiped. The key
 # of the example that seals secrets is looked for likewise: a run of it fails in a
 # row, one is refused for a key that is too short, and its worker crashes with the
@@ -207,6 +207,8 @@ each_way "$(fixture up_segv)" 1
 each_way "$(fixture up_abort)" 1
 each_way "$(fixture up_exit)" 1
 each_way "$(fixture fail_sql)" 1
+each_way "$(fixture fail_param)" 1
+tried "'***'"
 each_way "$folder/sql" 1
 try "$(fixture up_loop)" 1 --timeout 1s -v up
 try "$(fixture good_table)" 0 -v --events up

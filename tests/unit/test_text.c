@@ -225,3 +225,32 @@ Test(text, whole_numbers_stay_within_their_bounds)
     cr_assert_not(text_parse_int("1x", -10, 10, &n));
     cr_assert_not(text_parse_int("+1", -10, 10, &n));
 }
+
+static const char *hidden(const char *text, const char *const *pairs)
+{
+    static char out[128];
+
+    snprintf(out, sizeof out, "%s", text);
+    text_hide_values(out, pairs);
+    return out;
+}
+
+Test(text, values_are_hidden_whole_or_cut_off)
+{
+    static const char *const pairs[] = {"a=open=sesame", "b=12345678\n\r\nsecond line", NULL};
+
+    cr_assert_str_eq(hidden("'open=sesame', open=sesame", pairs), "'***', ***");
+    cr_assert_str_eq(hidden("open=sesam...", pairs), "***...");
+    cr_assert_str_eq(hidden("open=ses", pairs), "***");
+    cr_assert_str_eq(hidden("open=se", pairs), "open=se");
+    cr_assert_str_eq(hidden("1234567812345678 and second line", pairs), "****** and ***");
+    cr_assert_str_eq(hidden("", pairs), "");
+}
+
+Test(text, values_that_could_be_any_word_are_not_hidden)
+{
+    static const char *const pairs[] = {"mode=full", "empty=", "bare", NULL};
+
+    cr_assert_str_eq(hidden("mode=full, empty=, bare", pairs), "mode=full, empty=, bare");
+    cr_assert_str_eq(hidden("mode=full", NULL), "mode=full");
+}
