@@ -9,6 +9,7 @@
 #include "signals.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <string.h>
 
@@ -125,12 +126,22 @@ static int finish(struct cli *cli, mig_status status, struct mig_err *err)
     return exit_code;
 }
 
+/* A standard descriptor that is closed would be the next file's, or the database's
+ * connection, and what is said would go there. This one takes nothing either. */
+static void hold_standard_fds(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH | O_CLOEXEC) != fd)
+            _exit(mighost_exit_code(MIG_E_LIMIT));
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {0};
     struct mig_err err;
     int exit_code;
 
+    hold_standard_fds();
     err_clear(&err);
     mallopt(M_MMAP_THRESHOLD, KEEP_BLOCKS / 2);
     mallopt(M_TRIM_THRESHOLD, KEEP_BLOCKS);

@@ -59,6 +59,31 @@ expect_match "a full disk" "$(cat "$folder.err")" "mighost: error: *No space lef
 expect "no standard output" "$?" 3
 "$MIGHOST_BIN" status 2>&- >/dev/null
 expect "no standard error" "$?" 0
+
+# held_back FD...: what is said goes nowhere while one of these is closed, and into
+# no file or connection that got its number.
+held_back()
+{
+    local host fd left=200
+
+    (for fd in "$@"; do eval "exec $fd>&-"; done
+     exec "$MIGHOST_BIN" -m "$MIGHOST_FIXTURES/up_loop" -d sqlite:held.db up) &
+    host=$!
+    until compgen -G 'held.db?*' >/dev/null; do
+        ((left-- > 0)) || fail "$*: nothing began"
+        sleep 0.05
+    done
+    for fd in "$@"; do
+        expect "$fd, closed" "$(readlink "/proc/$host/fd/$fd")" /
+    done
+    kill "$host"
+    wait "$host"
+    rm -f held.db*
+}
+held_back 0 2>/dev/null
+held_back 1 2>/dev/null
+held_back 2 >/dev/null
+held_back 0 1 2
 run down --all
 "$MIGHOST_BIN" up 2>/dev/full >/dev/null
 expect "nowhere to say progress" "$?" 0
