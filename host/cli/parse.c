@@ -31,12 +31,30 @@ static const char *value_text(struct reader *reader, enum option_id id, char *va
     return copy;
 }
 
+/* A URL in the wrong place may hold a password: it is not repeated. */
+static mig_status refuse_url(struct reader *reader)
+{
+    return err_set(reader->err, MIG_E_USAGE, "a database URL stands alone; write -d URL");
+}
+
+/* Behind the wrong option, as -m for -d. */
+static bool is_lost_url(const struct option_spec *spec, const char *value)
+{
+    const char *slashes = strstr(value, "://");
+
+    return spec->type == OPTION_IS_TEXT && !spec->secret && slashes && strchr(slashes, '@');
+}
+
 static mig_status take_value(struct reader *reader, enum option_id id, char *value)
 {
     const struct option_spec *spec = &option_specs[id];
     struct setting *setting = &reader->settings->values[id];
     const char **slot;
 
+    if (is_lost_url(spec, value)) {
+        memset(value, '*', strlen(value));
+        return refuse_url(reader);
+    }
     if (setting->by_flag && spec->type != OPTION_IS_LIST)
         return err_set(reader->err, MIG_E_USAGE, "--%s is given twice", spec->name);
     setting->origin = arena_printf(&reader->settings->arena, "--%s", spec->name);
@@ -112,12 +130,6 @@ static mig_status read_letters(struct reader *reader, char *word)
         return at[1] ? take_value(reader, id, at + 1) : take_next_value(reader, id);
     }
     return MIG_OK;
-}
-
-/* A URL in the wrong place may hold a password: it is not repeated. */
-static mig_status refuse_url(struct reader *reader)
-{
-    return err_set(reader->err, MIG_E_USAGE, "a database URL stands alone; write -d URL");
 }
 
 static mig_status read_command(struct reader *reader, const char *word)

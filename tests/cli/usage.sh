@@ -45,6 +45,7 @@ show -v -q up
 show up
 show postgres://someone:secret-password@host/db up
 show up postgres://someone:secret-password@host/db
+show -m postgres://someone:secret-password@host/db up
 show -d mysql://someone:secret-password@host/db up
 show --json satus
 show satus --json
