@@ -122,10 +122,11 @@ mig_status worker_spawn(const struct worker_spawn *spawn, pid_t *out, struct mig
 {
     AUTO(environment) struct environment environment = {0};
     AUTO(close) int output = lift(spawn->output);
-    AUTO(close) int error = lift(spawn->error);
+    bool together = spawn->error == spawn->output; /* one descriptor does for both */
+    AUTO(close) int error = together ? -1 : lift(spawn->error);
     AUTO(close) int control = lift(spawn->control);
     AUTO(close) int module = lift(spawn->module);
-    const int from[WIRE_FD_END] = {-1, output, error, control, module};
+    const int from[WIRE_FD_END] = {-1, output, together ? output : error, control, module};
     const int wanted[WIRE_FD_END] = {-1, spawn->output, spawn->error, spawn->control,
                                      spawn->module};
     int failed;
