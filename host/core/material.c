@@ -127,7 +127,12 @@ static mig_status freeze_module(const struct material_place *place,
     unsigned char digest[MIG_SHA256_BYTES];
     const char *file = migration->parts[CATALOG_UP].file;
 
-    MIG_TRY(module_fetch(place->bundle, file, &material->module_fd, err));
+    if (module_fetch(place->bundle, file, &material->module_fd, err) < 0)
+        return err->status != MIG_E_NOTFOUND
+                   ? err->status
+                   : err_set(err, MIG_E_BUNDLE,
+                             "%s/%s is gone; leave the bundle alone during a run", place->bundle,
+                             file);
     MIG_TRY(sha256_init(&hash, err));
     MIG_TRY(sha256_fd(&hash, material->module_fd, file, digest, err));
     if (place->trust)

@@ -5,9 +5,11 @@
  */
 #include "material.h"
 
+#include "fs.h"
 #include "support.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -70,6 +72,24 @@ Test(material, a_text_that_changed_since_the_listing_is_refused)
     test_write(folder, "1_one.up.sql", "SELECT 'UP';\n");
     cr_assert_eq(open_step(&material), MIG_E_BUNDLE);
     cr_assert(strstr(err.message, "changed between"), "%s", err.message);
+}
+
+Test(material, a_module_that_is_gone_since_the_listing_is_named)
+{
+    AUTO(material) struct material material = MATERIAL_NONE;
+    static const char name[] = "libmig_20240601000001.so";
+    size_t size;
+    char *module = test_read(test_format("%s/good_table/%s", MIGHOST_FIXTURES, name), &size);
+    int fd;
+
+    folder = test_folder();
+    fd = open(test_format("%s/%s", folder, name), O_CREAT | O_WRONLY, 0644);
+    cr_assert_eq(fs_write_fd(fd, name, module, size, &err), MIG_OK);
+    close(fd);
+    load_again();
+    cr_assert_eq(unlink(test_format("%s/%s", folder, name)), 0);
+    cr_assert_eq(open_step(&material), MIG_E_BUNDLE);
+    cr_assert(strstr(err.message, "libmig_20240601000001.so is gone"), "%s", err.message);
 }
 
 static void written_by_others(const char *file)
