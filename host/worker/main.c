@@ -9,6 +9,7 @@
 #include "apply.h"
 #include "crash.h"
 #include "driver.h"
+#include "fds.h"
 #include "fs.h"
 #include "module.h"
 #include "session.h"
@@ -22,7 +23,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 /* The control socket's place, where no counted loop of a module comes by. */
 #define HIGH_FD 400
@@ -322,42 +322,6 @@ static bool confirm(const struct worker *worker, const struct session *session, 
            (verdict == VERDICT_DONE || (skipped && verdict == VERDICT_SKIPPED));
 }
 
-/* What a descriptor leads to; of a closed one, nothing. */
-struct fd_target {
-    dev_t device;
-    ino_t inode;
-    mode_t kind;
-};
-
-static struct fd_target fd_target_of(int fd)
-{
-    struct stat info;
-
-    if (fstat(fd, &info) < 0)
-        return (struct fd_target){0};
-    return (struct fd_target){info.st_dev, info.st_ino, info.st_mode & S_IFMT};
-}
-
-static void note_fds(struct fd_target fds[SESSION_FDS])
-{
-    for (int fd = 0; fd < SESSION_FDS; fd++)
-        fds[fd] = fd_target_of(fd);
-}
-
-/* Whether all that was open leads where it did. A module that closes what is not
- * its own and then opens files may have the engine write, and read, in those. */
-static bool same_fds(const struct fd_target fds[SESSION_FDS])
-{
-    for (int fd = STDERR_FILENO + 1; fd < SESSION_FDS; fd++) {
-        const struct fd_target now = fd_target_of(fd);
-
-        if (fds[fd].kind && (now.kind != fds[fd].kind || now.device != fds[fd].device ||
-                             now.inode != fds[fd].inode))
-            return false;
-    }
-    return true;
-}
-
 static mig_status run_module(struct worker *worker, const struct session *session,
                              const struct session_config *config, const struct note *note,
                              struct wire_result *result)
@@ -367,17 +331,16 @@ static mig_status run_module(struct worker *worker, const struct session *sessio
     enum apply_outcome outcome = APPLY_DONE;
     struct module *module; /* never closed: its destructors are not to run */
     struct apply_item item;
-    struct fd_target fds[SESSION_FDS];
     struct mig_err *err = &result->err;
 
     crash_expect_module();
     send_started(worker);
-    note_fds(fds);
+    MIG_TRY(fds_note(worker->control, err));
     MIG_TRY(module_load(WIRE_FD_MODULE, job->file, note, &module, err));
     MIG_TRY(item_of(job, module->descriptor, &item, err));
     MIG_TRY(apply_migration(&apply, &item, &outcome, err));
     result->skipped = outcome == APPLY_SKIPPED;
-    result->confirmed = same_fds(fds) && confirm(worker, session, item.id, result->skipped);
+    result->confirmed = fds_are_same() && confirm(worker, session, item.id, result->skipped);
     return MIG_OK;
 }
 

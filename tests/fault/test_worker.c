@@ -260,6 +260,29 @@ Test(worker_postgres, a_lingering_child_is_ended)
     ends_lingering_child(test_postgres());
 }
 
+/* A daemon is nobody's child any more, and yet has neither the lock nor the session. */
+static void outlived_by_daemon(const char *url)
+{
+    time_t began = time(NULL);
+    struct test_result result = run_up(url, "up_daemon");
+
+    cr_assert_eq(result.exit_code, 1, "%s", result.err);
+    says(&result, "SIGABRT");
+    says(&result, "nothing of this migration is left");
+    is_clean(url, "up_daemon");
+    cr_assert_lt(time(NULL) - began, PROMPT_SECONDS);
+}
+
+Test(worker_sqlite, a_daemon_keeps_no_lock)
+{
+    outlived_by_daemon(test_sqlite());
+}
+
+Test(worker_postgres, a_daemon_keeps_no_session)
+{
+    outlived_by_daemon(test_postgres());
+}
+
 /* What the engine writes in their place is nowhere, though it sees no error. */
 Test(worker_sqlite, descriptors_that_lead_elsewhere_are_no_success)
 {
