@@ -57,7 +57,7 @@ mig_status cli_open(struct cli *cli, struct mig_err *err)
 
     if (!config.libraries)
         return err_nomem(err);
-    MIG_TRY(params_read(settings, &config.params, err));
+    MIG_TRY(params_read(settings, &config.params, &config.secrets, err));
     fill_times(settings, &config);
     return mighost_open(&config, &cli->host, err);
 }

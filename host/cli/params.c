@@ -58,35 +58,40 @@ static mig_status read_value(const char *path, struct buf *out, struct mig_err *
     return err->status;
 }
 
-/* Adds one "key=FILE" to the parameters as "key=what the file holds". */
-static mig_status add_file(struct settings *settings, const char *given, struct mig_err *err)
+/* "key=FILE" becomes "key=what the file holds". `before`: the files that come before. */
+static mig_status read_file(struct settings *settings, const char *given,
+                            const struct texts *before, const char **out, struct mig_err *err)
 {
-    struct texts *params = &settings->values[OPT_SET].texts;
+    const struct texts *params = &settings->values[OPT_SET].texts;
     size_t len = strcspn(given, "=") + 1;
     AUTO(buf) struct buf value = {0};
-    const char **slot;
 
-    if (is_given(params, given, len))
+    if (is_given(params, given, len) || is_given(before, given, len))
         return err_set(err, MIG_E_USAGE, "the parameter \"%.*s\" is given twice", (int)len - 1,
                        given);
     if (read_value(given + len, &value, err) < 0)
         return err_wrap(err, "--set-file: the parameter \"%.*s\"", (int)len - 1, given);
-    slot = texts_add(params);
-    if (!slot)
-        return err_nomem(err);
-    *slot = arena_printf(&settings->arena, "%.*s%s", (int)len, given, buf_text(&value));
-    return *slot ? MIG_OK : err_nomem(err);
+    *out = arena_printf(&settings->arena, "%.*s%s", (int)len, given, buf_text(&value));
+    return *out ? MIG_OK : err_nomem(err);
 }
 
-mig_status params_read(struct settings *settings, const char *const **out, struct mig_err *err)
+mig_status params_read(struct settings *settings, const char *const **params,
+                       const char *const **secrets, struct mig_err *err)
 {
     const struct texts *files = &settings->values[OPT_SET_FILE].texts;
+    const char *const *given = setting_list(settings, OPT_SET);
+    const char **values = arena_alloc(&settings->arena, (files->len + 1) * sizeof *values);
 
+    if (!given || !values)
+        return err_nomem(err);
     MIG_TRY(check_form(&settings->values[OPT_SET].texts, 0, "--set: a parameter is not KEY=VALUE",
                        err));
     MIG_TRY(check_form(files, 1, "--set-file: a parameter is not KEY=FILE", err));
     for (size_t i = 0; i < files->len; i++)
-        MIG_TRY(add_file(settings, files->data[i], err));
-    *out = setting_list(settings, OPT_SET);
-    return *out ? MIG_OK : err_nomem(err);
+        MIG_TRY(read_file(settings, files->data[i], &(struct texts){.data = files->data, .len = i},
+                          &values[i], err));
+    values[files->len] = NULL;
+    *params = given;
+    *secrets = values;
+    return MIG_OK;
 }

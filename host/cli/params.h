@@ -8,9 +8,10 @@
 
 #include "settings.h"
 
-/* The parameters, NULL at the end; they live as long as the settings. MIG_E_USAGE
- * where one has not the right form, is given twice, or cannot be read. To be
- * called once. */
-mig_status params_read(struct settings *settings, const char *const **out, struct mig_err *err);
+/* Those of --set and those of --set-file, which are secrets: NULL at the end; they
+ * live as long as the settings. MIG_E_USAGE where one has not the right form, is
+ * given twice, or cannot be read. */
+mig_status params_read(struct settings *settings, const char *const **params,
+                       const char *const **secrets, struct mig_err *err);
 
 #endif

@@ -64,7 +64,7 @@ void work_emit(struct work *work, struct mighost_event event)
         event.text = shown;
     }
     if (shown)
-        text_hide_values(shown, work->session->params);
+        text_hide_values(shown, work->session->secrets);
     if (!event.text)
         event.text = "";
     pthread_mutex_lock(&work->telling);
@@ -341,6 +341,7 @@ static mig_status call_module(struct work *work, mig_entry entry, enum mig_mode 
         .driver = work->driver,
         .conn = work->conn,
         .params = work->session->params,
+        .secrets = work->session->secrets,
         .protect = history_prefix(work->session->history),
         .mode = mode,
         .log = on_log,
@@ -692,7 +693,7 @@ mig_status apply_migration(struct apply_session *session, const struct apply_ite
         status = run[item->mode](&work, err);
     buf_clear(&work.carry);
     if (status < 0) {
-        text_hide_values(err->message, session->params);
+        text_hide_values(err->message, session->secrets);
         session->driver->rollback(session->conn);
         log_failure(&work, err);
         return status;

@@ -23,8 +23,9 @@ struct apply_session {
     struct history *history;
     const char *run_id;
     const char *who;
-    const char *signer;        /* fingerprint of the key that signed the bundle, or "" */
-    const char *const *params; /* "key=value", NULL at the end; may be NULL */
+    const char *signer;         /* fingerprint of the key that signed the bundle, or "" */
+    const char *const *params;  /* "key=value", NULL at the end; may be NULL */
+    const char *const *secrets; /* likewise, and hidden in what is said */
     int64_t lock_timeout_ms;
     int64_t statement_timeout_ms;
     int64_t timeout_ms;        /* after which `cancelled` says MIG_E_TIMEOUT, to be told; 0: none */

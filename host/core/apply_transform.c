@@ -148,6 +148,7 @@ static void seat_handle(struct seat *seat)
         .driver = seat->session.driver,
         .conn = seat->session.conn,
         .params = work->session->params,
+        .secrets = work->session->secrets,
         .protect = history_prefix(work->session->history),
         .mode = MIG_DURABLE,
         .log = seat_log,

@@ -178,17 +178,25 @@ static void api_fail(struct mig_db *handle, const char *text)
         db_clean_text(db->fail, sizeof db->fail, text);
 }
 
+/* The value in the pairs, of which there may be none. */
+static const char *find_value(const char *const *pairs, const char *key, size_t len)
+{
+    for (; pairs && *pairs; pairs++)
+        if (strncmp(*pairs, key, len) == 0 && (*pairs)[len] == '=')
+            return *pairs + len + 1;
+    return NULL;
+}
+
 static const char *api_param(struct mig_db *handle, const char *key)
 {
-    const char *const *params = db_of(handle)->config.params;
+    const struct db_config *config = &db_of(handle)->config;
     size_t len = key ? strlen(key) : 0;
+    const char *value;
 
-    if (!len || !params || strchr(key, '='))
+    if (!len || strchr(key, '='))
         return NULL;
-    for (; *params; params++)
-        if (strncmp(*params, key, len) == 0 && (*params)[len] == '=')
-            return *params + len + 1;
-    return NULL;
+    value = find_value(config->params, key, len);
+    return value ? value : find_value(config->secrets, key, len);
 }
 
 static const char *api_engine(struct mig_db *handle)

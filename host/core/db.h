@@ -23,8 +23,9 @@ struct db_stmt;
 struct db_config {
     const struct mig_driver *driver;
     struct mig_conn *conn;
-    const char *const *params; /* "key=value", NULL at the end; may be NULL */
-    const char *protect;       /* for the driver's guard, on while module code runs; or NULL */
+    const char *const *params;  /* "key=value", NULL at the end; may be NULL */
+    const char *const *secrets; /* likewise */
+    const char *protect;        /* for the driver's guard, on while module code runs; or NULL */
     enum mig_mode mode;
     void (*log)(void *ctx, enum mig_level level, const char *text);
     void (*progress)(void *ctx, int64_t done, int64_t total);

@@ -28,6 +28,7 @@ struct mighost {
     char *texts[8];
     size_t text_count;
     char **params;
+    char **secrets;
     char **libraries;
     char worker[PATH_SIZE];
     const struct mig_module **registered; /* NULL at the end */
@@ -121,8 +122,10 @@ static mig_status fill_config(struct mighost *host, struct mig_err *err)
     MIG_TRY(own_text(host, &config->worker, NULL, err));
     MIG_TRY(own_text(host, &config->trust, NULL, err));
     MIG_TRY(strings_copy(config->params, &host->params, err));
+    MIG_TRY(strings_copy(config->secrets, &host->secrets, err));
     MIG_TRY(strings_copy(config->libraries, &host->libraries, err));
     config->params = (const char *const *)host->params;
+    config->secrets = (const char *const *)host->secrets;
     config->libraries = (const char *const *)host->libraries;
     fill_numbers(config);
     MIG_TRY(history_check_prefix(config->history, err));
@@ -156,6 +159,7 @@ void mighost_close(struct mighost *host)
     for (size_t i = 0; i < host->text_count; i++)
         free(host->texts[i]);
     strings_free(host->params);
+    strings_free(host->secrets);
     strings_free(host->libraries);
     free(host->registered);
     free(host);

@@ -158,7 +158,7 @@ static void end_line(struct worker *worker)
     char clean[sizeof worker->report.last_line];
 
     db_clean_text(clean, sizeof clean, buf_text(&worker->line));
-    text_hide_values(clean, worker->job->params);
+    text_hide_values(clean, worker->job->secrets);
     buf_reset(&worker->line);
     if (!*clean)
         return;
@@ -425,7 +425,7 @@ mig_status worker_run(struct worker *worker, struct worker_end *end, struct mig_
     worker->report.wait_status = reap(worker);
     status = worker_explain(worker->job, &worker->report, end, err);
     if (status < 0)
-        text_hide_values(err->message, worker->job->params);
-    text_hide_values(end->backtrace, worker->job->params);
+        text_hide_values(err->message, worker->job->secrets);
+    text_hide_values(end->backtrace, worker->job->secrets);
     return status;
 }

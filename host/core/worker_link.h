@@ -27,6 +27,7 @@ struct worker_job {
     const char *who;
     const char *signer;
     const char *const *params;
+    const char *const *secrets;
     const char *const *libraries;
     enum mighost_direction direction;
     size_t index;

@@ -69,6 +69,7 @@ static const struct member JOB[] = {
     NUMBER(25, struct worker_job, workers),
     TEXT(26, struct worker_job, signer),
     NUMBER(27, struct worker_job, max_cpu_ms),
+    LIST(28, struct worker_job, secrets),
     END,
 };
 

@@ -117,6 +117,7 @@ struct mighost_config {
     const char *driver_dir;       /* folder of the drivers (beside the library) */
     const char *worker;           /* path of mighost-worker (beside the library) */
     const char *const *params;    /* "key=value" for mig_param(), NULL at the end */
+    const char *const *secrets;   /* likewise; values from 8 bytes on are hidden in what is said */
     const char *const *libraries; /* more libraries that modules may need, NULL at the end */
     const char *trust;            /* file or folder of the trusted public keys (none) */
     int64_t wait_ms;              /* for the lock (60,000; negative: do not wait) */

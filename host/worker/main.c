@@ -267,6 +267,7 @@ static struct apply_session apply_session_of(struct worker *worker, const struct
         .who = job->who ? job->who : "",
         .signer = job->signer ? job->signer : "",
         .params = job->params,
+        .secrets = job->secrets,
         .lock_timeout_ms = job->lock_timeout_ms > 0 ? job->lock_timeout_ms : 0,
         .statement_timeout_ms = job->statement_timeout_ms > 0 ? job->statement_timeout_ms : 0,
         .max_rejects = job->max_rejects,

@@ -114,6 +114,18 @@ MIGHOST_SET_FILE=greeting=other.txt,unused=other.txt greeted 'of another file'
 rm mighost.ini
 greeted 'from = the file, secret' -d sqlite:params.db --set-file greeting=greeting.txt --set a=b
 
+# What came from a file is hidden where module and database say it, and only that.
+printf 'open sesame' >key.txt
+for given in "--set-file key=key.txt" "--set key=open.sesame"; do
+    # shellcheck disable=SC2086 # two words
+    run -m "$MIGHOST_FIXTURES/fail_param" -d sqlite:params.db $given up
+    expect "up $given" "$code" 1
+    said=$(grep -o 'the key is .*' <<<"$err" | sort -u)
+    wanted="the key is ***"
+    [[ $given == *.txt ]] || wanted="the key is open.sesame"
+    expect "what is said with $given" "$said" "$wanted"
+done
+
 # refused PATTERN ARGUMENT...: a fault of the configuration, found before anything runs.
 refused()
 {

@@ -5,11 +5,11 @@
 # file, are looked for everywhere: in the arguments of every process while
 # hosts and workers run, in all output (plain, verbose, JSON, events, crash
 # reports), in what is left in files, cores included, and in the whole database.
-# Runs go well, crash, fail in SQL, that has the parameter in it as well, hang, and are refused. The address is given by
-# the environment, in mighost.ini, and on the command line, which is wiped. The key
-# of the example that seals secrets is looked for likewise: a run of it fails in a
-# row, one is refused for a key that is too short, and its worker crashes with the
-# key in hand.
+# Runs go well, crash, fail in SQL that has the key in it, hang, and are refused.
+# The address is given by the environment, in mighost.ini, and on the command line,
+# which is wiped. The key of the example that seals secrets is looked for likewise:
+# a run of it fails in a row, one is refused for a key that is too short, and its
+# worker crashes with the key in hand.
 set -euo pipefail
 # shellcheck source=tests/fault/lib.sh.inc
 . "$(dirname "$0")/lib.sh.inc"

@@ -75,6 +75,7 @@ static void set_up(void)
     static const struct mig_driver_config config = {
         .size = sizeof config, .flags = MIG_OPEN_CREATE, .url = "sqlite::memory:"};
     static const char *const params[] = {"greeting=hello=you", "empty=", NULL};
+    static const char *const secrets[] = {"key=open sesame", "empty=not", NULL};
     struct mig_err err;
 
     err_clear(&err);
@@ -84,6 +85,7 @@ static void set_up(void)
     t.config = (struct db_config){.driver = t.driver->api,
                                   .conn = t.conn,
                                   .params = params,
+                                  .secrets = secrets,
                                   .log = on_log,
                                   .progress = on_progress,
                                   .cancelled = on_cancelled};
@@ -357,6 +359,7 @@ Test(db, parameters_are_found_by_their_whole_name)
 {
     cr_assert_str_eq(mig_param(db(), "greeting"), "hello=you");
     cr_assert_str_eq(mig_param(db(), "empty"), "");
+    cr_assert_str_eq(mig_param(db(), "key"), "open sesame");
     cr_assert_null(mig_param(db(), "greet"));
     cr_assert_null(mig_param(db(), "greeting=hello"));
     cr_assert_null(mig_param(db(), ""));

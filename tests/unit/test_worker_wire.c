@@ -24,6 +24,7 @@ static struct frame read_frame(struct frame_reader *reader, const struct buf *by
 static struct worker_job sample_job(void)
 {
     static const char *const params[] = {"a=1", "b=2", "c=3", "d=4", "e=5", NULL};
+    static const char *const secrets[] = {"key=geheim", NULL};
 
     return (struct worker_job){
         .database = "postgres://u:secret@h/d",
@@ -33,6 +34,7 @@ static struct worker_job sample_job(void)
         .file = "libmig_20240101000000.so",
         .run_id = "run",
         .params = params,
+        .secrets = secrets,
         .direction = MIGHOST_DOWN,
         .index = 3,
         .count = 4,
@@ -72,6 +74,8 @@ Test(worker_wire, a_job_comes_back)
     for (size_t i = 0; i < 5; i++)
         cr_assert_str_eq(back.params[i], job.params[i]);
     cr_assert_null(back.params[5]);
+    cr_assert_str_eq(back.secrets[0], "key=geheim");
+    cr_assert_null(back.secrets[1]);
     cr_assert_null(back.libraries);
 }
 
