@@ -320,15 +320,23 @@ mig_status mighost_down_to(struct mighost *host, const char *id, struct mig_err 
     return mighost_down(host, &options, NULL, err);
 }
 
+static mig_status request_one(uint64_t id, enum mighost_direction direction,
+                              const struct mighost_options *options, struct plan_request *request,
+                              struct mig_err *err)
+{
+    MIG_TRY(request_of(direction, options, request, err));
+    request->select = PLAN_ONE;
+    request->id = id;
+    return MIG_OK;
+}
+
 static mig_status run_one(struct mighost *host, uint64_t id, enum mighost_direction direction,
                           const struct mighost_options *options, struct mighost_result *result,
                           struct mig_err *err)
 {
     struct plan_request request;
 
-    MIG_TRY(request_of(direction, options, &request, err));
-    request.select = PLAN_ONE;
-    request.id = id;
+    MIG_TRY(request_one(id, direction, options, &request, err));
     return execute(host, &request, NULL, result, err);
 }
 
@@ -643,21 +651,44 @@ static mig_status newest_applied(struct mighost *host, uint64_t *id, struct mig_
     return MIG_OK;
 }
 
-/* Redo must not begin what it could not finish: the file must be there. */
-static mig_status check_redo(struct mighost *host, uint64_t id, struct mig_err *err)
+/* The history as it will be once `id` is rolled back. */
+static size_t copy_without(const struct applied_list *history, uint64_t id, struct applied *out)
 {
-    AUTO(look) struct look look = {0};
-    struct run_config config = run_config_of(host);
+    size_t count = 0;
 
-    MIG_TRY(run_catalog(&config, &look.session, &look.trust, &look.catalog, err));
-    if (catalog_find(look.catalog, id))
-        return MIG_OK;
-    return err_set(err, MIG_E_HISTORY,
-                   "the bundle has no migration %llu, so it could not be applied again; nothing "
-                   "was done",
-                   (unsigned long long)id);
+    for (size_t i = 0; i < history->count; i++)
+        if (history->items[i].id != id)
+            out[count++] = history->items[i];
+    return count;
 }
 
+/* Whether it could be applied again once it is rolled back. */
+static mig_status check_redo(struct mighost *host, uint64_t id,
+                             const struct mighost_options *options, struct mig_err *err)
+{
+    AUTO(look) struct look look = {0};
+    AUTO(plan) struct plan *plan = NULL;
+    AUTO(free) struct applied *items = NULL;
+    struct applied_list after;
+    struct plan_request request;
+
+    MIG_TRY(request_one(id, MIGHOST_UP, options, &request, err));
+    MIG_TRY(look_open(host, &look, err));
+    if (!catalog_find(look.catalog, id))
+        return err_set(err, MIG_E_HISTORY,
+                       "the bundle has no migration %llu, so it could not be applied again; "
+                       "nothing was done",
+                       (unsigned long long)id);
+    items = calloc(look.history->count + 1, sizeof *items);
+    if (!items)
+        return err_nomem(err);
+    after = (struct applied_list){copy_without(look.history, id, items), items};
+    if (plan_build(look.catalog, &after, &request, &plan, err) == MIG_OK)
+        return MIG_OK;
+    return err_append(err, "it could not be applied again, so nothing was rolled back");
+}
+
+/* Redo must not begin what it could not finish. */
 mig_status mighost_redo(struct mighost *host, const struct mighost_options *options,
                         struct mighost_result *result, struct mig_err *err)
 {
@@ -670,7 +701,7 @@ mig_status mighost_redo(struct mighost *host, const struct mighost_options *opti
     snprintf(text, sizeof text, "%llu", (unsigned long long)id);
     up.allow_out_of_order = true; /* it was in its place before, and behind its gate */
     up.open_gates = (const char *const[]){text, NULL};
-    MIG_TRY(check_redo(host, id, err));
+    MIG_TRY(check_redo(host, id, &up, err));
     MIG_TRY(run_one(host, id, MIGHOST_DOWN, options, result, err));
     return run_one(host, id, MIGHOST_UP, &up, result, err);
 }

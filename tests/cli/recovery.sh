@@ -363,6 +363,37 @@ rolling_back()
     expect_code 0
 }
 
+# What would refuse the way forth is found before the way back is taken.
+redone()
+{
+    plain
+    up_text 4_c "$DURABLE" "INSERT INTO runs VALUES (1);" "INSERT INTO nowhere VALUES (2);"
+    mig up
+    expect_code 7
+    mig redo
+    expect_code 5
+    says "applied only in part: 4" "nothing was rolled back"
+    history_is "1:applied 2:applied 3:applied 4:partial"
+    table b yes
+
+    plain
+    mig up
+    up_text 2_a "CREATE TABLE a (x INTEGER, y INTEGER);"
+    mig redo
+    expect_code 5
+    says "its file has changed since: 2" "nothing was rolled back"
+    history_is "1:applied 2:applied 3:applied"
+    mig redo --accept-changed 2
+    expect_code 0
+    history_is "1:applied 2:applied 3:applied"
+
+    rm migrations/3_b.*
+    mig redo
+    expect_code 5
+    says "no migration 3" "nothing was done"
+    table b yes
+}
+
 carried()
 {
     local other="x'44'"
@@ -665,6 +696,7 @@ for each in $(engines); do
     without_transaction
     undoing_a_run
     rolling_back
+    redone
     carried
     changed_files
     adopting
