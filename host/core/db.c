@@ -220,9 +220,17 @@ static void *api_native(struct mig_db *handle, const char *engine)
     return config->driver->native(config->conn);
 }
 
+static mig_status not_a_column(struct db *db, const char *call, int column, const char *used)
+{
+    return db_misuse(db, MIG_E_RANGE,
+                     "%s(): there is no column %d among those that are %s, which count from 0",
+                     call, column, used);
+}
+
 static mig_status api_row_get(const struct mig_row *row, int column, struct mig_value *out)
 {
     struct db *db;
+    mig_status status;
 
     if (!row)
         return MIG_E_MISUSE;
@@ -231,7 +239,8 @@ static mig_status api_row_get(const struct mig_row *row, int column, struct mig_
         return db_misuse(db, MIG_E_MISUSE, "mig_row_get() was given no place for the value");
     if (!db->config.row_get)
         return db_misuse(db, MIG_E_UNSUPPORTED, "mig_row_get() is not available here");
-    return db->config.row_get(row, column, out);
+    status = db->config.row_get(row, column, out);
+    return status == MIG_E_RANGE ? not_a_column(db, "mig_row_get", column, "read") : status;
 }
 
 static mig_status api_row_set(struct mig_row *row, int column, const struct mig_value *value)
@@ -245,7 +254,10 @@ static mig_status api_row_set(struct mig_row *row, int column, const struct mig_
     if (!db->config.row_set)
         return db_misuse(db, MIG_E_UNSUPPORTED, "mig_row_set() is not available here");
     status = db_check_value(db, value);
-    return status < 0 ? status : db->config.row_set(row, column, value);
+    if (status < 0)
+        return status;
+    status = db->config.row_set(row, column, value);
+    return status == MIG_E_RANGE ? not_a_column(db, "mig_row_set", column, "written") : status;
 }
 
 static const struct mig_api API = {
@@ -331,6 +343,31 @@ static void describe_return(mig_status returned, struct mig_err *err)
     else
         err_set(err, MIG_E_FAILED, "it returned %s (%s) and gave no reason with mig_fail()",
                 status_name(returned), status_text(returned));
+}
+
+void db_callback_begin(struct db *db)
+{
+    db->fail[0] = '\0';
+    db->err_is_old = true;
+}
+
+mig_status db_callback_failed(struct db *db, mig_status status, struct mig_err *err,
+                              const char *format, ...)
+{
+    char where[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(where, sizeof where, format, args);
+    va_end(args);
+    if (db->err.status == status && !db->err_is_old)
+        *err = db->err;
+    else
+        describe_return(status, err);
+    if (*db->fail)
+        snprintf(err->message, sizeof err->message, "%s", db->fail);
+    db->fail[0] = '\0'; /* said here */
+    return err_wrap(err, "%s", where);
 }
 
 /* Puts what the database said behind the module's own words. */

@@ -107,6 +107,15 @@ bool db_guard(struct db *db, bool on);
  * keep statuses that mean more than "the migration failed". */
 mig_status db_outcome(struct db *db, mig_status returned, struct mig_err *err);
 
+/* Before a callback is called: what was said before is none of its. */
+void db_callback_begin(struct db *db);
+/* Why a callback failed that returned `status`, behind the words that say where:
+ * its own sentence, else the database's, else what was returned. Keeps the status
+ * of a failure of the database. */
+MIG_PRINTF(4, 5)
+mig_status db_callback_failed(struct db *db, mig_status status, struct mig_err *err,
+                              const char *format, ...);
+
 /* Keeps `err` as the last failure, unless it only follows from the one before;
  * returns its status. */
 mig_status db_failed(struct db *db, const struct mig_err *err);

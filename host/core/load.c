@@ -61,16 +61,14 @@ static mig_status load_prepare(struct load *load, struct mig_err *err)
 
 static mig_status next_failed(const struct load *load, mig_status status, struct mig_err *err)
 {
-    const char *said = load->db->fail;
-
     if (status > 0)
         return err_set(err, MIG_E_MISUSE,
                        "the callback answered %d at row %lld of the load into table %s: MIG_ROW, "
                        "MIG_SKIP, MIG_OK or a failure is expected",
                        (int)status, (long long)load->asked, load->spec->table);
-    return err_set(err, MIG_E_FAILED,
-                   "the callback failed at row %lld of the load into table %s: %s",
-                   (long long)load->asked, load->spec->table, *said ? said : status_text(status));
+    return db_callback_failed(load->db, status, err,
+                              "the callback failed at row %lld of the load into table %s",
+                              (long long)load->asked, load->spec->table);
 }
 
 static size_t row_bytes(const struct mig_value *values, size_t count)
@@ -95,6 +93,7 @@ static mig_status row_fill(struct load *load, struct mig_value *values, struct m
 
     memset(values, 0, row.count * sizeof *values);
     load->asked++;
+    db_callback_begin(load->db);
     status = load->spec->next(&row.base, load->spec->user);
     if (row.nomem)
         return err_nomem(err);

@@ -122,14 +122,16 @@ static mig_status row_failed(struct transform_lane *lane, mig_status status,
                              const struct mig_value *keys, struct mig_err *err)
 {
     AUTO(buf) struct buf where = {0};
-    const char *said = lane->db->fail;
 
     transform_key_say(&lane->shape->keys, keys, &where);
-    err_set(err, MIG_E_FAILED, "the callback failed on the row of table %s with %s: %s",
-            lane->shape->spec.table, buf_text(&where),
-            *said ? said : status_text(status < 0 ? status : MIG_E_FAILED));
-    lane->db->fail[0] = '\0'; /* said above */
-    return err->status;
+    if (status > 0)
+        return err_set(err, MIG_E_MISUSE,
+                       "the callback answered %d on the row of table %s with %s: MIG_OK, MIG_SKIP, "
+                       "MIG_REJECT or a failure is expected",
+                       (int)status, lane->shape->spec.table, buf_text(&where));
+    return db_callback_failed(lane->db, status, err,
+                              "the callback failed on the row of table %s with %s",
+                              lane->shape->spec.table, buf_text(&where));
 }
 
 /* Maps row `index`; `*keep`: there is something to write. */
@@ -152,7 +154,7 @@ static mig_status map_row(struct transform_lane *lane, struct transform_rows *pa
     mig_status status;
 
     memset(out.writes, 0, shape->writes.count * sizeof *out.writes);
-    lane->db->fail[0] = '\0';
+    db_callback_begin(lane->db);
     spot_enter(lane->spot, keys);
     status = shape->spec.map(&in.base, &out.base, shape->spec.user);
     spot_leave(lane->spot);

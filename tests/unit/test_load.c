@@ -365,8 +365,8 @@ Engines(load, a_callback_that_fails_ends_the_load_with_its_reason)
     expect_says(on, "table t: the file ends in the middle");
     expect_status(on, try_load(on, &(struct mig_load){SPEC, .next = rejects}), MIG_E_MISUSE);
     expect_says(on, "answered 3 at row 1");
-    expect_status(on, try_load(on, &(struct mig_load){SPEC, .next = sets_too_far}), MIG_E_FAILED);
-    expect_says(on, "out of range");
+    expect_status(on, try_load(on, &(struct mig_load){SPEC, .next = sets_too_far}), MIG_E_RANGE);
+    expect_says(on, "row 1 of the load into table t: mig_row_set(): there is no column 2");
 }
 
 Engines(load, after_a_failed_load_no_other_call_is_answered)

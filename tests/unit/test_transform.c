@@ -483,6 +483,52 @@ Engines(transform, the_callbacks_own_words_come_with_the_key)
     expect_says(on, "4000000000");
 }
 
+/* Answers that fail, by the number of the row. */
+static mig_status fail_each(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    struct mig_stmt *stmt;
+
+    (void)user;
+    switch (mig_row_int64(in, 0)) {
+    case 1: return mig_set_text(out, 3, "x");
+    case 2: return mig_prepare(out->db, "SELECT x FROM nowhere", &stmt);
+    case 3: return 42;
+    case 4: return MIG_E_FAILED;
+    default: return MIG_E_MISUSE - 1000;
+    }
+}
+
+Engines(transform, a_callback_that_gives_no_reason_gets_the_nearest_one)
+{
+    static const struct {
+        mig_status status;
+        const char *says;
+    } wanted[] = {
+        {MIG_E_RANGE, "with \"id\" = 1: mig_row_set(): there is no column 3"},
+        {MIG_E_SQL, "with \"id\" = 2: "},
+        {MIG_E_MISUSE, "answered 42 on the row of table t with \"id\" = 3: MIG_OK, MIG_SKIP"},
+        {MIG_E_FAILED, "with \"id\" = 4: it returned MIG_E_FAILED"},
+        {MIG_E_FAILED, "with \"id\" = 5: it returned -1007, which is no status"},
+    };
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, b TEXT)");
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        opened_exec(on, "DELETE FROM t");
+        opened_exec(on, test_format("INSERT INTO t VALUES (%zu, NULL)", i + 1));
+        expect_status(
+            on,
+            fail_transform(on, &(struct mig_transform){.size = sizeof(struct mig_transform),
+                                                       .table = "t",
+                                                       .read = "id",
+                                                       .write = "b",
+                                                       .map = fail_each}),
+            wanted[i].status);
+        expect_says(on, wanted[i].says);
+        if (i == 1)
+            expect_says(on, "nowhere");
+    }
+}
+
 static mig_status out_of_range(const struct mig_row *in, struct mig_row *out, void *user)
 {
     struct mig_value value = {.type = MIG_NULL};
