@@ -13,9 +13,8 @@
 /* Counting fewer rows takes no time worth speaking of. */
 #define ESTIMATE_FROM 100000
 
-/* The number that `sql` answers with. */
-static mig_status ask_number(struct db *db, const struct buf *sql, int64_t *out,
-                             struct mig_err *err)
+static mig_status read_number(struct db *db, const struct buf *sql, int64_t *out,
+                              struct mig_err *err)
 {
     AUTO(transform_query) struct transform_query query = {0};
     struct mig_value value;
@@ -33,6 +32,22 @@ static mig_status ask_number(struct db *db, const struct buf *sql, int64_t *out,
     return MIG_OK;
 }
 
+/* The number of rows that `sql` answers with. It is the first statement that
+ * has the author's filter in it. */
+static mig_status ask_number(struct db *db, const struct transform_shape *shape,
+                             const struct buf *sql, int64_t *out, struct mig_err *err)
+{
+    const char *filter = shape->spec.filter;
+    mig_status status = read_number(db, sql, out, err);
+
+    if (status >= 0)
+        return status;
+    if (filter)
+        return err_wrap(err, "counting rows of table %s with the filter (%s)", shape->spec.table,
+                        filter);
+    return err_wrap(err, "counting rows of table %s", shape->spec.table);
+}
+
 static mig_status check_missing(struct db *db, const struct transform_shape *shape,
                                 struct mig_err *err)
 {
@@ -46,7 +61,7 @@ static mig_status check_missing(struct db *db, const struct transform_shape *sha
         buf_printf(&sql, "SELECT COUNT(*) FROM %s WHERE %s IS NULL", shape->table, key);
         if (filter)
             buf_printf(&sql, " AND (%s)", filter);
-        MIG_TRY(ask_number(db, &sql, &missing, err));
+        MIG_TRY(ask_number(db, shape, &sql, &missing, err));
         if (missing > 0)
             return err_set(err, MIG_E_MISUSE,
                            "mig_transform: %s is NULL in %" PRId64
@@ -81,7 +96,7 @@ static mig_status check_shared(struct db *db, const struct transform_shape *shap
     put_shared(shape, &sql);
     transform_names_add(&names, &shape->keys, ", ");
     MIG_TRY(buf_check(&names, err));
-    MIG_TRY(ask_number(db, &sql, &shared, err));
+    MIG_TRY(ask_number(db, shape, &sql, &shared, err));
     if (shared == 0)
         return MIG_OK;
     return err_set(err, MIG_E_MISUSE,
@@ -111,5 +126,5 @@ mig_status transform_count(struct db *db, const struct transform_shape *shape, i
     buf_printf(&sql, "SELECT COUNT(*) FROM %s", shape->table);
     if (shape->spec.filter)
         buf_printf(&sql, " WHERE (%s)", shape->spec.filter);
-    return ask_number(db, &sql, out, err);
+    return ask_number(db, shape, &sql, out, err);
 }

@@ -17,6 +17,19 @@ static bool same_names(const struct names *a, const struct names *b)
     return true;
 }
 
+/* A table that is not there is the migration's fault, not a database that is not there. */
+static mig_status find_primary(const struct transform_shape *shape, const struct mig_driver *driver,
+                               struct mig_conn *conn, char *text, size_t size, struct mig_err *err)
+{
+    mig_status status = driver->primary_key(conn, shape->table, text, size, err);
+
+    if (status >= 0)
+        return status;
+    if (status == MIG_E_NOTFOUND)
+        err->status = MIG_E_SQL;
+    return err_wrap(err, "looking for the primary key of table %s", shape->spec.table);
+}
+
 /* The author may name what would have been found. */
 static mig_status find_keys(struct transform_shape *shape, const struct mig_driver *driver,
                             struct mig_conn *conn, struct mig_err *err)
@@ -24,7 +37,7 @@ static mig_status find_keys(struct transform_shape *shape, const struct mig_driv
     char text[TRANSFORM_COLUMNS_MAX * 64];
     struct names primary = {0};
 
-    MIG_TRY(driver->primary_key(conn, shape->table, text, sizeof text, err));
+    MIG_TRY(find_primary(shape, driver, conn, text, sizeof text, err));
     if (*text)
         MIG_TRY(names_parse(&shape->names, CALLER, text, TRANSFORM_COLUMNS_MAX, &primary, err));
     shape->keys = primary;
@@ -58,6 +71,27 @@ static mig_status check_protected(const struct transform_shape *shape, const cha
                    shape->spec.table);
 }
 
+static int place_of(const struct names *names, const char *name)
+{
+    for (size_t i = 0; i < names->count; i++)
+        if (strcmp(names->quoted[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* A row whose key grows would be met again, page after page. */
+static mig_status check_keys_stay(const struct transform_shape *shape, struct mig_err *err)
+{
+    for (size_t i = 0; i < shape->writes.count; i++)
+        if (place_of(&shape->keys, shape->writes.quoted[i]) >= 0)
+            return err_set(err, MIG_E_MISUSE,
+                           "mig_transform: .write names %s, a column of the key of table %s, whose "
+                           "values must stay: walk the table by another unique key with `.key`, or "
+                           "change it with mig_exec()",
+                           shape->writes.quoted[i], shape->spec.table);
+    return MIG_OK;
+}
+
 static mig_status names_fill(struct transform_shape *shape, const struct mig_driver *driver,
                              struct mig_conn *conn, const char *protect, struct mig_err *err)
 {
@@ -70,15 +104,7 @@ static mig_status names_fill(struct transform_shape *shape, const struct mig_dri
                         &shape->writes, err));
     if (shape->keys.count == 0 || shape->reads.count == 0 || shape->writes.count == 0)
         return err_set(err, MIG_E_MISUSE, "mig_transform: .key, .read or .write names no column");
-    return MIG_OK;
-}
-
-static int place_of(const struct names *names, const char *name)
-{
-    for (size_t i = 0; i < names->count; i++)
-        if (strcmp(names->quoted[i], name) == 0)
-            return (int)i;
-    return -1;
+    return check_keys_stay(shape, err);
 }
 
 mig_status transform_shape_init(struct transform_shape *shape, const struct mig_transform *spec,

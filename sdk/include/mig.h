@@ -156,13 +156,13 @@ struct mig_row {
  * In mode none each page is committed and no cursor kept: where it was cut short
  * it begins anew, so a filter must then leave out what is done.
  *
- * The key must tell each row from all others and is never NULL; a transform on
- * another one is refused. A row is written if it still meets the filter then. A
- * row that comes to lie behind the page that is being read (inserted with a
- * smaller key, or given one) is not seen: a second transform with a `filter` for
- * what is left finds it. A batch waits a fifth of a second for a row that
- * somebody else has locked, lets go of its other rows and is tried again, up to
- * 20 times.
+ * The key must tell each row from all others and is never NULL, and `write` names
+ * none of its columns; another transform is refused. A row is written if it
+ * still meets the filter then. A row that comes to lie behind the page that is
+ * being read (inserted with a smaller key, or given one) is not seen: a second
+ * transform with a `filter` for what is left finds it. A batch waits a fifth of
+ * a second for a row that somebody else has locked, lets go of its other rows
+ * and is tried again, up to 20 times.
  *
  * `map` may read from the database through its own handle, `out->db`, and may
  * not write.

@@ -567,9 +567,34 @@ Engines(transform, what_is_missing_in_its_description_is_named)
     expect_status(on, fail_transform(on, &(struct mig_transform){SPEC, .table = "t", .workers = 4}),
                   MIG_E_MISUSE);
     expect_says(on, "MIG_TRANSFORM_THREAD_SAFE");
-    cr_assert_lt(fail_transform(on, &(struct mig_transform){SPEC, .table = "nowhere", .key = "id"}),
-                 0);
-    expect_says(on, "nowhere");
+    expect_status(
+        on, fail_transform(on, &(struct mig_transform){SPEC, .table = "nowhere", .key = "id"}),
+        MIG_E_SQL);
+    expect_says(on, "the primary key of table nowhere");
+}
+
+Engines(transform, a_filter_that_the_engine_does_not_take_is_shown)
+{
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
+    expect_status(on,
+                  fail_transform(on, &(struct mig_transform){SPEC, .table = "t", .filter = "id >"}),
+                  MIG_E_SQL);
+    expect_says(on, "counting rows of table t with the filter (id >): ");
+}
+
+/* Its rows would be met again behind the place where they were, for ever. */
+Engines(transform, a_column_of_the_key_is_not_written)
+{
+    struct mig_transform spec = {
+        .size = sizeof spec, .table = "t", .read = "id", .write = "b, id", .map = to_same};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER NOT NULL UNIQUE)");
+    opened_exec(on, "INSERT INTO t VALUES (1, 2)");
+    expect_status(on, fail_transform(on, &spec), MIG_E_MISUSE);
+    expect_says(on, ".write names \"id\", a column of the key of table t");
+    spec.write = "id";
+    spec.key = "b";
+    run_transform(on, &spec);
 }
 
 /* ---- pace and progress ------------------------------------------------------------- */
