@@ -95,6 +95,25 @@ function(_mig_bundle_target bundle out)
   set(${out} ${name} PARENT_SCOPE)
 endfunction()
 
+# Removes what an earlier configuration put into the bundles and this one does
+# not, so that what is taken out of the sources is no migration any more.
+function(_mig_sweep)
+  set(list_file ${CMAKE_BINARY_DIR}/mig_bundle_files.txt)
+  get_property(files GLOBAL PROPERTY MIG_BUNDLE_FILES)
+  if(EXISTS ${list_file})
+    file(STRINGS ${list_file} before)
+    list(REMOVE_ITEM before ${files})
+    foreach(file IN LISTS before)
+      file(REMOVE ${file})
+    endforeach()
+  endif()
+  list(JOIN files "\n" text)
+  file(WRITE ${list_file} "${text}\n")
+endfunction()
+
+# Once all folders have said what belongs there.
+cmake_language(DEFER DIRECTORY ${CMAKE_SOURCE_DIR} CALL _mig_sweep)
+
 # The folder of the bundle as an absolute path.
 function(_mig_bundle_path given out)
   if(NOT given)
@@ -105,6 +124,7 @@ function(_mig_bundle_path given out)
 endfunction()
 
 function(_mig_place_module target id bundle)
+  set_property(GLOBAL APPEND PROPERTY MIG_BUNDLE_FILES ${bundle}/libmig_${id}.so)
   set_target_properties(${target} PROPERTIES
     PREFIX ""
     OUTPUT_NAME libmig_${id}
@@ -211,26 +231,9 @@ function(mig_add_migration name)
   _mig_place_module(${name} ${id} ${bundle})
 endfunction()
 
-# Removes what an earlier configuration put into the bundle and this one does
-# not, so that a file taken out of the sources is no migration any more.
-function(_mig_sweep bundle files)
-  string(SHA1 hash ${bundle})
-  set(list_file ${CMAKE_CURRENT_BINARY_DIR}/mig_sql_${hash}.txt)
-  if(EXISTS ${list_file})
-    file(STRINGS ${list_file} before)
-    list(REMOVE_ITEM before ${files})
-    foreach(file IN LISTS before)
-      file(REMOVE ${bundle}/${file})
-    endforeach()
-  endif()
-  list(JOIN files "\n" text)
-  file(WRITE ${list_file} "${text}\n")
-endfunction()
-
 function(mig_add_sql)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "BUNDLE" "")
   _mig_bundle_path("${arg_BUNDLE}" bundle)
-  set(names)
   set(copies)
   foreach(file IN LISTS arg_UNPARSED_ARGUMENTS)
     get_filename_component(path ${file} ABSOLUTE)
@@ -240,13 +243,12 @@ function(mig_add_sql)
       COMMAND ${CMAKE_COMMAND} -E copy ${path} ${bundle}/${base}
       COMMAND chmod go-w ${bundle}/${base} ${bundle}
       DEPENDS ${path} VERBATIM)
-    list(APPEND names ${base})
     list(APPEND copies ${bundle}/${base})
   endforeach()
   if(NOT copies)
     return()
   endif()
-  _mig_sweep(${bundle} "${names}")
+  set_property(GLOBAL APPEND PROPERTY MIG_BUNDLE_FILES ${copies})
   _mig_bundle_target(${bundle} all)
   string(SHA1 hash "${copies}")
   string(SUBSTRING ${hash} 0 8 hash)

@@ -164,6 +164,45 @@ grep -qaF 'VALUES (3, 3)' "$bundle/libmig_20240301130000.so" || fail "a change i
 [[ ! -e $bundle/20240301150000_more.up.sql ]] || fail "a removed file is still in the bundle"
 [[ -e $bundle/20240301140000_fill.up.sql ]] || fail "a file that stayed is gone"
 
+# So does what one of several calls, or another folder, does not give any more.
+project several \
+    'file(GLOB first CONFIGURE_DEPENDS first/*.sql)' \
+    'mig_add_sql(${first})' \
+    'file(GLOB second CONFIGURE_DEPENDS second/*.sql)' \
+    'mig_add_sql(${second})' \
+    'add_subdirectory(parts)'
+mkdir several/{first,second,parts}
+cat >several/parts/CMakeLists.txt <<'TEXT'
+file(GLOB sources CONFIGURE_DEPENDS *.c)
+foreach(source IN LISTS sources)
+    get_filename_component(name ${source} NAME_WE)
+    mig_add_migration(${name} C ${source})
+endforeach()
+TEXT
+for id in 1 2; do
+    echo 'SELECT 1;' >"several/first/${id}_a.up.sql"
+    echo 'SELECT 1;' >"several/second/${id}0_b.up.sql"
+    sed "s/20240301120000/${id}00/" one/create.c >"several/parts/${id}00_c.c"
+done
+
+# bundle_is NAME...: what the bundle of these parts holds.
+bundle_is()
+{
+    local holds
+
+    build several "several build" || fail "$(<build.log)"
+    holds=$(ls "several build/migrations")
+    [[ ${holds//$'\n'/ } == "$*" ]] || fail "the bundle holds ${holds//$'\n'/ }, not $*"
+}
+
+bundle_is 10_b.up.sql 1_a.up.sql 20_b.up.sql 2_a.up.sql libmig_100.so libmig_200.so
+touch "several build/migrations/mine"
+rm several/first/2_a.up.sql several/second/*.sql several/parts/200_c.c
+bundle_is 1_a.up.sql libmig_100.so mine
+cp several/parts/100_c.c several/parts/200_c.c
+sed -i 's/"100"/"200"/' several/parts/200_c.c
+bundle_is 1_a.up.sql libmig_100.so libmig_200.so mine
+
 # ---- signed ---------------------------------------------------------------------
 
 # The key comes from a folder of its own; the signature comes last, also where
