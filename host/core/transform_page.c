@@ -235,8 +235,8 @@ static mig_status turn_map(struct transform_lane *lane, size_t begin, size_t end
 
 /* --- writing ------------------------------------------------------------------------ */
 
-static mig_status write_rows(struct transform_lane *lane, struct transform_rows *page, size_t first,
-                             size_t count, struct mig_err *err)
+static mig_status write_batch(struct transform_lane *lane, struct transform_rows *page,
+                              size_t first, size_t count, struct mig_err *err)
 {
     const struct transform_shape *shape = lane->shape;
     const struct mig_batch batch = {
@@ -258,6 +258,60 @@ static mig_status write_rows(struct transform_lane *lane, struct transform_rows 
     };
 
     return lane->driver->update_batch(lane->conn, &batch, &page->written[first], err);
+}
+
+/* Whether a row's values are at fault: a constraint, a type, SQLSTATE class 22. */
+static bool is_of_values(const struct mig_err *err)
+{
+    return err->status == MIG_E_CONSTRAINT || err->status == MIG_E_TYPE ||
+           err->status == MIG_E_RANGE || strncmp(err->sqlstate, "22", 2) == 0;
+}
+
+/* The first row that is refused by itself, with what the engine says of it; `end`
+ * where the transaction answers no more, or none is. */
+static size_t find_refused(struct transform_lane *lane, struct transform_rows *page, size_t first,
+                           size_t end, struct mig_err *err)
+{
+    struct mig_err said;
+
+    for (size_t i = first; i < end; i++) {
+        err_clear(&said);
+        if (write_batch(lane, page, i, 1, &said) >= 0)
+            continue;
+        if (!is_of_values(&said))
+            return end;
+        *err = said;
+        return i;
+    }
+    return end;
+}
+
+/* Names the row, or those of which it is one. What was written is rolled back. */
+static mig_status blame_rows(struct transform_lane *lane, struct transform_rows *page, size_t first,
+                             size_t count, struct mig_err *err)
+{
+    const struct names *names = &lane->shape->keys;
+    size_t refused = count > 1 ? find_refused(lane, page, first, first + count, err) : first;
+    AUTO(buf) struct buf rows = {0};
+
+    if (refused < first + count) {
+        buf_puts(&rows, "the row with ");
+        transform_key_say(names, &page->keys[refused * names->count], &rows);
+    } else {
+        buf_puts(&rows, "one of the rows from ");
+        transform_key_say(names, &page->keys[first * names->count], &rows);
+        buf_puts(&rows, " to ");
+        transform_key_say(names, &page->keys[(refused - 1) * names->count], &rows);
+    }
+    return err_wrap(err, "%s", buf_text(&rows));
+}
+
+static mig_status write_rows(struct transform_lane *lane, struct transform_rows *page, size_t first,
+                             size_t count, struct mig_err *err)
+{
+    mig_status status = write_batch(lane, page, first, count, err);
+
+    return status < 0 && is_of_values(err) ? blame_rows(lane, page, first, count, err) : status;
 }
 
 /* A row that another session changed or removed after we read it. */

@@ -575,7 +575,8 @@ static inline void *mig_native(struct mig_db *db, const char *engine)
     return MIG_HAS(db->api, native) ? db->api->native(db, engine) : NULL;
 }
 
-/* Runs the transform over all its rows. A failure names table and key.
+/* Runs the transform over all its rows. A failure names table and key; of a batch
+ * that PostgreSQL refused, the keys of its first and last row.
  * (The struct is a tag of the same name, which g++ -Wshadow dislikes.) */
 #ifdef __cplusplus
 #pragma GCC diagnostic push

@@ -552,6 +552,51 @@ Engines(transform, columns_that_were_not_asked_for_are_out_of_range)
     expect_rows(on, "SELECT b FROM t", "old");
 }
 
+/* PostgreSQL's transaction is at its end then, so the batch is all that is known. */
+Engines(transform, a_row_that_the_table_refuses_is_named)
+{
+    const struct mig_transform spec = {
+        .size = sizeof spec, .table = "t", .read = "a", .write = "b", .batch = 4, .map = to_same};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER CHECK (b < 7))");
+    for (int i = 1; i <= 10; i++)
+        opened_exec(on, test_format("INSERT INTO t VALUES (%d, %d, NULL)", 10 * i, i));
+    expect_status(on, fail_transform(on, &spec), MIG_E_CONSTRAINT);
+    expect_says(on, on_engine(on, "sqlite")
+                        ? "writing table t: the row with \"id\" = 70: "
+                        : "writing table t: one of the rows from \"id\" = 50 to \"id\" = 80: ");
+    opened_exec(on, "DELETE FROM t WHERE id > 70");
+    opened_exec(on, "UPDATE t SET id = 45 WHERE id = 70");
+    expect_status(on, fail_transform(on, &spec), MIG_E_CONSTRAINT);
+    opened_exec(on, "DELETE FROM t WHERE id <> 45");
+    expect_status(on, fail_transform(on, &spec), MIG_E_CONSTRAINT);
+    expect_says(on, "writing table t: the row with \"id\" = 45: ");
+}
+
+static mig_status to_nul(const struct mig_row *in, struct mig_row *out, void *user)
+{
+    const struct mig_value value = {.type = MIG_TEXT, .len = 3, .as.data = "a\0b"};
+
+    (void)user;
+    return mig_row_int64(in, 0) == 3 ? mig_row_set(out, 0, &value) : mig_set_text(out, 0, "x");
+}
+
+/* Refused before it is sent. */
+Engines(transform, a_value_that_the_driver_refuses_is_named_by_its_row)
+{
+    const struct mig_transform spec = {
+        .size = sizeof spec, .table = "t", .read = "id", .write = "b", .map = to_nul};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, b TEXT)");
+    opened_exec(on, "INSERT INTO t (id) VALUES (1), (2), (3), (4)");
+    if (on_engine(on, "sqlite")) {
+        run_transform(on, &spec);
+        return;
+    }
+    expect_status(on, fail_transform(on, &spec), MIG_E_TYPE);
+    expect_says(on, "writing table t: the row with \"id\" = 3: a text of the batch has a NUL byte");
+}
+
 Engines(transform, what_is_missing_in_its_description_is_named)
 {
     opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT)");
