@@ -38,7 +38,8 @@ static const struct resolution {
     const char *state;
     const char *sentence;
 } resolutions[] = {
-    {OPT_RETRY, MIGHOST_RETRY, "pending", "Settled: `mighost up` runs it again.\n"},
+    {OPT_RETRY, MIGHOST_RETRY, "pending",
+     "Settled: the next `mighost up` or `down` goes on behind the steps that have finished.\n"},
     {OPT_APPLIED, MIGHOST_MARK_APPLIED, "applied", "Settled: it is recorded as applied.\n"},
     {OPT_REVERTED, MIGHOST_MARK_REVERTED, "pending", "Settled: it is recorded as rolled back.\n"},
 };

@@ -535,13 +535,31 @@ static mig_status durable_leave(struct work *work, struct mig_err *err)
     return err_append(err, "nothing of this migration is left, those before it stand");
 }
 
+/* Which steps, and which batches of the one that failed, need not run again. */
+static void say_standing(int64_t steps, const struct journal_row *row, struct buf *out)
+{
+    bool batches = row->done > 0 && !row->finished;
+
+    if (steps > 0)
+        buf_printf(out, "%lld finished step%s", (long long)steps, steps == 1 ? "" : "s");
+    if (batches)
+        buf_printf(out, "%sthe batches of step %lld that were committed", steps > 0 ? " and " : "",
+                   (long long)row->step);
+    if (out->len == 0)
+        buf_puts(out, "no step has finished");
+    else
+        buf_printf(out, " stand%s and will not run again", steps == 1 && !batches ? "s" : "");
+}
+
 static mig_status durable_failed(struct work *work, bool fresh, struct mig_err *err)
 {
     bool by_request = err->status == MIG_E_INTERRUPTED || err->status == MIG_E_TERMINATED;
     int64_t steps = work->durable.finished;
     int64_t rows = work->durable.row.done;
     bool untouched = fresh && steps == 0 && rows == 0 && !work->durable.started;
+    AUTO(buf) struct buf standing = {0};
 
+    say_standing(steps, &work->durable.row, &standing);
     durable_close(&work->durable);
     say_limit(work, err);
     if (err->status == MIG_E_CONNECTION || err->status == MIG_E_OUTCOME)
@@ -553,8 +571,7 @@ static mig_status durable_failed(struct work *work, bool fresh, struct mig_err *
         err_append(err, "what the statement left behind is looked at before it is repeated");
     if (err->status != MIG_E_HISTORY && err->status != MIG_E_VERIFY && !by_request)
         err->status = MIG_E_PARTIAL;
-    return err_append(err, "%lld finished step%s stand%s and will not run again: %s",
-                      (long long)steps, steps == 1 ? "" : "s", steps == 1 ? "s" : "",
+    return err_append(err, "%s: %s", buf_text(&standing),
                       by_request ? "run the command again to go on"
                                  : "mend the cause and run the command again; a file that you "
                                    "changed needs `mighost resolve ID --retry` first");

@@ -46,7 +46,8 @@ too_many_rejects_fail_it()
     people 50 durable
     mig up --set reject=36 --max-rejects 4
     expect_code 7
-    says "\"id\" = 40: number 40 is bad; --max-rejects allows 4"
+    says "\"id\" = 40: number 40 is bad; --max-rejects allows 4" \
+        "1 finished step and the batches of step 2 that were committed stand and will not run again"
     answer "$HASHED" "50|30"
 }
 

@@ -31,7 +31,7 @@ hold_it()
 stopped()
 {
     expect "$engine: $1: exit code" "$code" 7
-    grep -qE "\"error\":.*\"migration $MAIL_ID .*people.*\bemail\b.*finished steps stand" \
+    grep -qE "\"error\":.*\"migration $MAIL_ID .*people.*\bemail\b.*finished steps and the batches of step [0-9]+ .*stand" \
         "$folder/run.err" ||
         fail "$engine: $1: the column is not named: $(tail -n 1 "$folder/run.err")"
     expect "$engine: $1: state; written" \
