@@ -393,12 +393,31 @@ static mig_status look_open(struct mighost *host, struct look *look, struct mig_
     return look_connect(host, look, err);
 }
 
+/* What lies in the bundle and is no migration, before what is pending is told. */
+static void tell_warnings(const struct mighost *host, const struct catalog *catalog)
+{
+    for (size_t i = 0; i < catalog->warning_count; i++) {
+        const struct mighost_event event = {
+            .size = sizeof event,
+            .kind = MIGHOST_EVENT_WARNING,
+            .id = "",
+            .description = "",
+            .run_id = "",
+            .text = catalog->warnings[i],
+        };
+
+        host->config.listener(&event, host->config.user);
+    }
+}
+
 static mig_status list_of(struct mighost *host, enum view_filter filter, struct mighost_list **out,
                           struct mig_err *err)
 {
     AUTO(look) struct look look = {0};
 
     MIG_TRY(look_open(host, &look, err));
+    if (filter == VIEW_PENDING)
+        tell_warnings(host, look.catalog);
     return view_list(look.catalog, look.history, filter, out, err);
 }
 
@@ -422,6 +441,7 @@ mig_status mighost_plan(struct mighost *host, enum mighost_direction direction,
 
     MIG_TRY(request_of(direction, options, &request, err));
     MIG_TRY(look_open(host, &look, err));
+    tell_warnings(host, look.catalog);
     MIG_TRY(plan_build(look.catalog, look.history, &request, &plan, err));
     return view_plan(plan, look.history, out, err);
 }
@@ -445,6 +465,7 @@ mig_status mighost_status(struct mighost *host, struct mighost_overview **out, s
         status = history_attempts(look.session.history, NULL, 1, &attempts, err);
     if (status < 0)
         return status;
+    tell_warnings(host, look.catalog);
     engine_text(&look, engine, sizeof engine);
     status =
         view_status(look.catalog, look.history,

@@ -854,11 +854,13 @@ other_names()
     printf -- '-- +goose Up\nCREATE TABLE b (a INTEGER);\n-- +goose Down\nDROP TABLE b;\n' \
         >migrations/20240126110000_both_ways.sql
     touch migrations/{schema.rb,atlas.sum,embed.go,.keep,README.md}
-    mig up
-    expect_code 0
-    says "is ignored"
-    expect "$engine: what is said to be ignored" \
-        "$(sed -nE 's/^warning: (.*) is ignored: .*/\1/p' <<<"$err" | sort | paste -sd' ')" "$ignored"
+    for command in plan status pending up; do
+        mig $command
+        expect_code 0
+        expect "$engine: $command: what is said to be ignored" \
+            "$(sed -nE 's/^warning: (.*) is ignored: .*/\1/p' <<<"$err" | sort | paste -sd' ')" \
+            "$ignored"
+    done
     # What the advice comes to.
     mv migrations/2024-01-26-100000_create_posts/up.sql migrations/20240126100000_create_posts.up.sql
     mv migrations/2024-01-26-100000_create_posts/down.sql migrations/20240126100000_create_posts.down.sql
