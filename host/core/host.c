@@ -393,21 +393,32 @@ static mig_status look_open(struct mighost *host, struct look *look, struct mig_
     return look_connect(host, look, err);
 }
 
-/* What lies in the bundle and is no migration, before what is pending is told. */
-static void tell_warnings(const struct mighost *host, const struct catalog *catalog)
+static void tell_warning(const struct mighost *host, const char *text)
 {
-    for (size_t i = 0; i < catalog->warning_count; i++) {
-        const struct mighost_event event = {
-            .size = sizeof event,
-            .kind = MIGHOST_EVENT_WARNING,
-            .id = "",
-            .description = "",
-            .run_id = "",
-            .text = catalog->warnings[i],
-        };
+    const struct mighost_event event = {
+        .size = sizeof event,
+        .kind = MIGHOST_EVENT_WARNING,
+        .id = "",
+        .description = "",
+        .run_id = "",
+        .text = text,
+    };
 
-        host->config.listener(&event, host->config.user);
-    }
+    host->config.listener(&event, host->config.user);
+}
+
+/* What `up` would warn of before it begins. */
+static mig_status tell_warnings(const struct mighost *host, struct look *look, struct mig_err *err)
+{
+    char hint[SETTLE_HINT] = "";
+
+    for (size_t i = 0; i < look->catalog->warning_count; i++)
+        tell_warning(host, look->catalog->warnings[i]);
+    if (look->reachable && look->catalog->count > 0)
+        MIG_TRY(settle_hint(&look->session, look->history, hint, err));
+    if (*hint)
+        tell_warning(host, hint);
+    return MIG_OK;
 }
 
 static mig_status list_of(struct mighost *host, enum view_filter filter, struct mighost_list **out,
@@ -417,7 +428,7 @@ static mig_status list_of(struct mighost *host, enum view_filter filter, struct 
 
     MIG_TRY(look_open(host, &look, err));
     if (filter == VIEW_PENDING)
-        tell_warnings(host, look.catalog);
+        MIG_TRY(tell_warnings(host, &look, err));
     return view_list(look.catalog, look.history, filter, out, err);
 }
 
@@ -441,7 +452,7 @@ mig_status mighost_plan(struct mighost *host, enum mighost_direction direction,
 
     MIG_TRY(request_of(direction, options, &request, err));
     MIG_TRY(look_open(host, &look, err));
-    tell_warnings(host, look.catalog);
+    MIG_TRY(tell_warnings(host, &look, err));
     MIG_TRY(plan_build(look.catalog, look.history, &request, &plan, err));
     return view_plan(plan, look.history, out, err);
 }
@@ -461,11 +472,12 @@ mig_status mighost_status(struct mighost *host, struct mighost_overview **out, s
     char engine[80];
     mig_status status = look_open(host, &look, err);
 
+    if (status == MIG_OK)
+        status = tell_warnings(host, &look, err);
     if (status == MIG_OK && look.reachable)
         status = history_attempts(look.session.history, NULL, 1, &attempts, err);
     if (status < 0)
         return status;
-    tell_warnings(host, look.catalog);
     engine_text(&look, engine, sizeof engine);
     status =
         view_status(look.catalog, look.history,

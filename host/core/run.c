@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "run_step.h"
+#include "settle.h"
 #include "sha256.h"
 #include <pwd.h>
 #include <sys/random.h>
@@ -368,6 +369,18 @@ static void warn_missing(struct run *run, const struct applied_list *history)
     run_emit(run, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
 }
 
+/* Before the first migration is run on a database that is not new. */
+static mig_status warn_of_others(struct run *run, const struct applied_list *history,
+                                 struct mig_err *err)
+{
+    char text[SETTLE_HINT];
+
+    MIG_TRY(settle_hint(&run->session, history, text, err));
+    if (*text)
+        run_emit(run, (struct mighost_event){.kind = MIGHOST_EVENT_WARNING, .text = text});
+    return MIG_OK;
+}
+
 static mig_status plan_and_run(struct run *run, const struct plan_request *request,
                                struct mig_err *err)
 {
@@ -380,6 +393,8 @@ static mig_status plan_and_run(struct run *run, const struct plan_request *reque
     if (request->direction == MIGHOST_UP)
         warn_missing(run, history);
     MIG_TRY(plan_build(run->catalog, history, request, &plan, err));
+    if (plan->count > 0)
+        MIG_TRY(warn_of_others(run, history, err));
     return run_plan(run, plan, err);
 }
 

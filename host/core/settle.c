@@ -175,3 +175,35 @@ mig_status settle_baseline(struct session *session, const struct catalog *catalo
     *recorded = settle.recorded;
     return MIG_OK;
 }
+
+/* Where other tools note what they have applied. */
+static const char *const OTHER_HISTORIES[] = {
+    "schema_migrations", /* golang-migrate, dbmate, Rails */
+    "flyway_schema_history", "goose_db_version",
+    "databasechangelog",     "__diesel_schema_migrations",
+    "_sqlx_migrations",      "_prisma_migrations",
+    "knex_migrations",       "alembic_version",
+    "django_migrations",
+};
+
+mig_status settle_hint(struct session *session, const struct applied_list *history,
+                       char out[SETTLE_HINT], struct mig_err *err)
+{
+    bool found = false;
+    size_t i;
+
+    out[0] = '\0';
+    if (history->count > 0)
+        return MIG_OK;
+    for (i = 0; !found && i < sizeof OTHER_HISTORIES / sizeof *OTHER_HISTORIES; i++)
+        MIG_TRY(
+            session->driver->table_exists(session->conn, NULL, OTHER_HISTORIES[i], &found, err));
+    if (found)
+        snprintf(
+            out, SETTLE_HINT,
+            "the database has a table %s, so another tool has migrated it: if these migrations "
+            "are among those that it applied, `mighost baseline ID` records them up to ID "
+            "without running them",
+            OTHER_HISTORIES[i - 1]);
+    return MIG_OK;
+}

@@ -17,4 +17,11 @@ mig_status settle_resolve(struct session *session, const struct catalog *catalog
 mig_status settle_baseline(struct session *session, const struct catalog *catalog, uint64_t id,
                            const char *who, size_t *recorded, struct mig_err *err);
 
+#define SETTLE_HINT 400
+
+/* Where nothing is recorded and the database has the history of another tool: a
+ * sentence about that, else "". */
+mig_status settle_hint(struct session *session, const struct applied_list *history,
+                       char out[SETTLE_HINT], struct mig_err *err);
+
 #endif

@@ -486,6 +486,15 @@ adopting()
     plain
     ask "CREATE TABLE runs (step INTEGER)"
     ask "CREATE TABLE a (x INTEGER)"
+    mig plan
+    expect "$engine: what plan says besides" "$err" ""
+    ask "CREATE TABLE schema_migrations (version BIGINT)"
+    for command in plan status pending up; do
+        mig $command
+        says "has a table schema_migrations, so another tool has migrated it" "mighost baseline ID"
+    done
+    expect_code 1
+    history_is ""
     mig baseline 99
     expect_code 2
     mig baseline 2
@@ -497,6 +506,7 @@ adopting()
     expect_code 5
     mig up
     expect_code 0
+    grep -q schema_migrations <<<"$err" && fail "$engine: the other history is spoken of for ever"
     history_is "1:applied 2:applied 3:applied"
     mig down --all
     expect_code 0
