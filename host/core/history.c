@@ -132,6 +132,22 @@ mig_status history_exists(struct history *history, bool *out, struct mig_err *er
     return MIG_OK;
 }
 
+/* No migration has failed then: the database cannot be written. */
+static mig_status not_created(const struct history *history, struct mig_err *err)
+{
+    bool refused = err->status == MIG_E_SQL;
+
+    if (err->status == MIG_E_HISTORY)
+        return err->status;
+    err_wrap(err, "making the history tables in %s",
+             history->driver->info(history->conn, MIG_INFO_TARGET));
+    if (!refused)
+        return err->status;
+    err->status = MIG_E_UNREACHABLE;
+    return err_append(err, "nothing was run: give the user the right to make tables there, or name "
+                           "another place that exists with --history-table");
+}
+
 mig_status history_create(struct history *history, struct mig_err *err)
 {
     const struct mig_driver *driver = history->driver;
@@ -148,9 +164,7 @@ mig_status history_create(struct history *history, struct mig_err *err)
     if (status == MIG_OK)
         return MIG_OK;
     driver->rollback(history->conn);
-    return err->status == MIG_E_HISTORY ? status
-                                        : err_wrap(err, "making the history tables in %s",
-                                                   driver->info(history->conn, MIG_INFO_TARGET));
+    return not_created(history, err);
 }
 
 /* --- reading --------------------------------------------------------------- */

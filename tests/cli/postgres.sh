@@ -47,6 +47,10 @@ run up
 expect_match "up again" "$out" "Nothing to do: 2 applied, current version 20240126110000."
 run --history-table other_history up
 expect "another history ($err)" "$code" 1
+run --history-table ops.deploy up
+expect "a history in a schema that is not there ($err)" "$code" 3
+expect_match "what is said of it" "$err" \
+    "*making the history tables in *\"ops\"*SQLSTATE 3F000*nothing was run*--history-table"
 psql -qX "$DATABASE_URL" -c "CREATE SCHEMA ops"
 run --history-table ops.deploy baseline 20240126110000
 expect "a history in a schema ($err)" "$code" 0
