@@ -16,14 +16,13 @@
 
 #define PAGE_FIRST 100 /* nobody knows yet how large the rows are */
 #define PAGE_MAX 10000
-#define PAGE_BYTES ((size_t)4 << 20) /* read for one; it is held three times over */
-#define PAGE_TARGET_MS 200           /* a batch should hold its locks about this long */
-#define REREADS_MAX 20               /* of a row that changes again and again */
-#define SAID_ROWS 20                 /* rejected rows that are named one by one */
-#define TURN_ROWS_MIN 500            /* of a page for each of its turns */
-#define RATIO_MIN 25                 /* of a turn to the one before it, of 100 */
-#define VALUE_BYTES 8                /* a number, or what a text takes beside its own bytes */
-#define VERSION_BYTES 8              /* what a new version of a row takes beside its values */
+#define PAGE_TARGET_MS 200 /* a batch should hold its locks about this long */
+#define REREADS_MAX 20     /* of a row that changes again and again */
+#define SAID_ROWS 20       /* rejected rows that are named one by one */
+#define TURN_ROWS_MIN 500  /* of a page for each of its turns */
+#define RATIO_MIN 25       /* of a turn to the one before it, of 100 */
+#define VALUE_BYTES 8      /* a number, or what a text takes beside its own bytes */
+#define VERSION_BYTES 8    /* what a new version of a row takes beside its values */
 
 void transform_lane_init(struct transform_lane *lane, const struct transform *transform,
                          const struct transform_shape *shape, struct transform_tally *tally,
@@ -70,7 +69,7 @@ static size_t page_rows_for(size_t rows, int64_t took_ms)
 void transform_lane_adapt(struct transform_lane *lane, const struct transform_step *step,
                           int64_t took_ms)
 {
-    size_t fit = step->rows ? PAGE_BYTES / (step->bytes / step->rows + 1) : PAGE_MAX;
+    size_t fit = step->rows ? TRANSFORM_PAGE_BYTES / (step->bytes / step->rows + 1) : PAGE_MAX;
 
     lane->longest_ms = took_ms > lane->longest_ms ? took_ms : lane->longest_ms;
     if (lane->shape->spec.batch || !step->page)
@@ -390,7 +389,7 @@ static mig_status page_begin(struct transform_lane *lane, struct mig_err *err)
         return err_wrap(err, "reading table %s", shape->spec.table);
     lane->at_end = false;
     if (!place->turn) {
-        lane->at_end = rows->count < lane->page_rows;
+        lane->at_end = !rows->cut && rows->count < lane->page_rows;
         place->deal = (struct transform_deal){.turns = turns_of(lane), .ratio = ratio_of(lane)};
         if (rows->count)
             MIG_TRY(

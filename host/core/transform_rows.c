@@ -172,6 +172,13 @@ static mig_status row_add(struct transform_rows *rows, const struct transform_sh
     return MIG_OK;
 }
 
+/* No page is larger than its last row makes it, however many rows it was to have. */
+static bool is_full(const struct transform_rows *rows, const struct transform_shape *shape,
+                    const struct transform_place *place)
+{
+    return !shape->spec.batch && !place->turn && rows->bytes >= TRANSFORM_PAGE_BYTES;
+}
+
 mig_status transform_rows_read(struct transform_rows *rows, struct db *db,
                                const struct transform_shape *shape,
                                const struct transform_place *place,
@@ -191,8 +198,12 @@ mig_status transform_rows_read(struct transform_rows *rows, struct db *db,
         MIG_TRY(bind_key(&query, place->last.values, shape->keys.count, &parameter, err));
     if (end->set)
         MIG_TRY(bind_key(&query, end->values, shape->keys.count, &parameter, err));
-    while ((status = query.driver->step(query.cursor, err)) == MIG_ROW)
+    while ((status = query.driver->step(query.cursor, err)) == MIG_ROW) {
         MIG_TRY(row_add(rows, shape, place, &query, err));
+        rows->cut = is_full(rows, shape, place);
+        if (rows->cut)
+            return MIG_OK;
+    }
     return status;
 }
 

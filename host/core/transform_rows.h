@@ -14,6 +14,7 @@ struct transform_rows {
     size_t count;
     size_t room;
     size_t bytes; /* of the texts and blobs that were read */
+    bool cut;     /* there may be more, but they were too many bytes */
     struct mig_value *keys;
     struct mig_value *reads;
     struct mig_value *writes;
@@ -24,8 +25,12 @@ struct transform_rows {
 
 void transform_rows_clear(struct transform_rows *rows);
 
-/* Reads at most `most` rows behind place->last, up to `until` where it is set;
- * or, inside of a page, all of that page whose turns are still to come. */
+/* Of the texts and blobs of a page; it is held three times over. */
+#define TRANSFORM_PAGE_BYTES ((size_t)4 << 20)
+
+/* Reads at most `most` rows behind place->last, up to `until` where it is set,
+ * and none behind the one that fills the page, unless its author sized it; or,
+ * inside of a page, all of that page whose turns are still to come. */
 mig_status transform_rows_read(struct transform_rows *rows, struct db *db,
                                const struct transform_shape *shape,
                                const struct transform_place *place,

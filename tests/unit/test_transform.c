@@ -942,6 +942,28 @@ Engines(transform, a_page_of_wide_rows_has_few_of_them)
     cr_assert_leq(widest.most, 110, "a page had %lld rows", (long long)widest.most);
 }
 
+/* Before anything is known of the rows, and where they are suddenly wider. */
+Engines(transform, a_page_ends_where_it_is_full)
+{
+    static const struct transform_owner owner = {.commit = note_widest, .begin = begin_next};
+    const struct mig_transform spec = {
+        .size = sizeof spec, .table = "t", .read = "a", .write = "n", .map = to_length};
+    struct widest widest = {.journaling.on = on};
+    struct transform transform = {.spec = &spec, .owner = &owner, .ctx = &widest};
+
+    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER)");
+    opened_exec(on, test_format("INSERT INTO t (id, a) WITH RECURSIVE n (i) AS"
+                                " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 14)"
+                                " SELECT i, %s FROM n",
+                                on_engine(on, "sqlite") ? "hex(zeroblob(500000))"
+                                                        : "repeat('0', 1000000)"));
+    opened_begin(on);
+    expect_status(on, try_transform(on, &transform), MIG_OK);
+    opened_commit(on);
+    expect_rows(on, "SELECT COUNT(*), MIN(n), MAX(n) FROM t", "14|1000000|1000000");
+    cr_assert_leq(widest.most, 5, "a page had %lld rows", (long long)widest.most);
+}
+
 /* Slow for the rows of the first page, and at once behind it. */
 static mig_status to_length_slowly(const struct mig_row *in, struct mig_row *out, void *user)
 {
