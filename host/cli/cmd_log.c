@@ -19,7 +19,10 @@ mig_status cmd_log(struct cli *cli, struct mig_err *err)
         json_object_end(&json);
         buf_putc(&cli->out, '\n');
     } else if (!cli->quiet && !attempts->count) {
-        buf_puts(&cli->out, "The log is empty.\n");
+        if (cli_argument(cli))
+            buf_printf(&cli->out, "Nothing is logged of migration %s.\n", cli_argument(cli));
+        else
+            buf_puts(&cli->out, "The log is empty.\n");
     } else if (!cli->quiet) {
         show_attempts(&page, attempts);
     }

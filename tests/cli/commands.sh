@@ -56,6 +56,7 @@ show down --all
 show down
 show log --limit 3
 show log 20240126110000
+show log 99
 show baseline 20240126110000
 show -q up
 show -q status
