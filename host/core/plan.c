@@ -207,6 +207,12 @@ static bool irreversible(const struct planner *planner, const struct pair *pair)
     return !down_by_file(pair) && !has_carrier(pair);
 }
 
+/* And it is what was asked for, so that nothing can be gone past. */
+static bool irreversible_itself(const struct planner *planner, const struct pair *pair)
+{
+    return planner->request->select == PLAN_ONE && irreversible(planner, pair);
+}
+
 struct rule {
     bool (*broken)(const struct planner *planner, const struct pair *pair);
     bool chosen_only;
@@ -240,6 +246,7 @@ static const struct rule down_rules[] = {
      "look at what it left, then " SETTLE},
     {applied_in_part, true, "applied only in part",
      "finish it with mighost up before rolling it back, or " SETTLE},
+    {irreversible_itself, true, "cannot be rolled back, having no down", "add one"},
     {irreversible, true, "cannot be rolled back, having no down",
      "add one, or leave it applied with --skip-irreversible"},
     {changed_without_carrier, true,

@@ -542,6 +542,8 @@ Test(plan, what_cannot_be_rolled_back_is_found_before_anything_runs)
     assert_refused(DOWN(.select = PLAN_ALL), "cannot be rolled back, having no down: 2, 4; ");
     assert_refused(DOWN(), ": 4; ");
     assert_refused(DOWN(), "--skip-irreversible");
+    assert_refused(DOWN(.select = PLAN_ONE, .id = 4), ": 4; add one");
+    cr_assert_null(strstr(err.message, "--skip"), "%s", err.message);
 }
 
 Test(plan, what_cannot_be_rolled_back_may_be_passed_over)
