@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
-#define PAGE_FIRST 100 /* nobody knows yet how large the rows are */
+#define PAGE_FIRST 10 /* nobody knows yet how large the rows are, nor how slow */
 #define PAGE_MAX 10000
 #define PAGE_TARGET_MS 200 /* a batch should hold its locks about this long */
 #define REREADS_MAX 20     /* of a row that changes again and again */
