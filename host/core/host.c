@@ -282,7 +282,7 @@ static mig_status execute(struct mighost *host, const struct plan_request *reque
                           struct mig_err *err)
 {
     struct run_config config = run_config_of(host);
-    bool undo = request->direction == MIGHOST_UP && options && options->rollback_on_failure;
+    bool undo = request->direction == MIGHOST_UP && options_of(options).rollback_on_failure;
 
     MIG_TRY(need_database(host, err));
     return run_execute(&config, request, undo, result, err);

@@ -10,6 +10,7 @@
 #include "support.h"
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -135,4 +136,20 @@ Test(in_process, its_code_is_loaded_here)
     expect_up(host);
     cr_assert(test_exists(trace));
     mighost_close(host);
+}
+
+/* Allocated as long as it says, so that the sanitizer sees who reads past its end. */
+Test(facade, options_of_an_older_program_end_where_they_say)
+{
+    const size_t size = offsetof(struct mighost_options, rollback_on_failure);
+    struct mighost_options *options = calloc(1, size);
+    struct mighost *host;
+
+    cr_assert_not_null(options);
+    options->size = (uint32_t)size;
+    database = test_sqlite();
+    host = open_host("good_table", NULL);
+    cr_assert_eq(mighost_up(host, options, NULL, &err), MIG_OK, "%s", err.message);
+    mighost_close(host);
+    free(options);
 }
