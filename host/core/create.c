@@ -132,12 +132,14 @@ static mig_status choose_id(const struct create *create, struct names *names, st
     return MIG_OK;
 }
 
+/* Makes the folder as well, once all that was asked for makes sense. */
 static mig_status names_make(const struct create *create, struct names *names, struct mig_err *err)
 {
+    MIG_TRY(clean_name(create->name, names, err));
+    MIG_TRY(choose_id(create, names, err));
     if (mkdir(create->folder, FOLDER_MODE) != 0 && errno != EEXIST)
         return err_errno(err, MIG_E_IO, errno, "making the folder %s", create->folder);
-    MIG_TRY(clean_name(create->name, names, err));
-    return choose_id(create, names, err);
+    return MIG_OK;
 }
 
 static mig_status write_new(const char *path, const char *text, struct mig_err *err)
@@ -146,12 +148,20 @@ static mig_status write_new(const char *path, const char *text, struct mig_err *
 }
 
 static mig_status file_path(const struct create *create, const struct names *names,
-                            const char *suffix, char *out, size_t size, struct mig_err *err)
+                            const char *suffix, char out[FS_PATH_SIZE], struct mig_err *err)
 {
     char file[MIG_ID_SIZE + NAME_MAX_CHARS + 16];
 
     snprintf(file, sizeof file, "%s_%s%s", names->id, names->name, suffix);
-    return fs_join(out, size, create->folder, file, err);
+    return fs_join(out, FS_PATH_SIZE, create->folder, file, err);
+}
+
+/* Before anything is written, so that the path of what was is always given. */
+static mig_status check_room(const char *path, size_t size, struct mig_err *err)
+{
+    if (strlen(path) < size)
+        return MIG_OK;
+    return err_set(err, MIG_E_USAGE, "the path %.60s... is too long", path);
 }
 
 mig_status create_sql(const struct create *create, char *path, size_t size, struct mig_err *err)
@@ -163,17 +173,25 @@ mig_status create_sql(const struct create *create, char *path, size_t size, stru
     struct names names;
     char up[NAME_MAX_CHARS + sizeof up_skeleton];
     char down[NAME_MAX_CHARS + sizeof down_skeleton];
-    char down_path[4096];
+    char up_path[FS_PATH_SIZE];
+    char down_path[FS_PATH_SIZE];
+    mig_status status;
 
     MIG_TRY(names_make(create, &names, err));
-    MIG_TRY(file_path(create, &names, ".up.sql", path, size, err));
-    MIG_TRY(file_path(create, &names, ".down.sql", down_path, sizeof down_path, err));
+    MIG_TRY(file_path(create, &names, ".up.sql", up_path, err));
+    MIG_TRY(file_path(create, &names, ".down.sql", down_path, err));
+    MIG_TRY(check_room(up_path, size, err));
     snprintf(up, sizeof up, up_skeleton, names.description);
     snprintf(down, sizeof down, down_skeleton, names.description);
-    if (access(path, F_OK) == 0)
-        return err_set(err, MIG_E_USAGE, "%s is there already; nothing was written", path);
+    if (access(up_path, F_OK) == 0)
+        return err_set(err, MIG_E_USAGE, "%s is there already; nothing was written", up_path);
     MIG_TRY(write_new(down_path, create->down ? create->down : down, err));
-    return write_new(path, create->up ? create->up : up, err);
+    status = write_new(up_path, create->up ? create->up : up, err);
+    if (status < 0)
+        unlink(down_path);
+    else
+        snprintf(path, size, "%s", up_path);
+    return status;
 }
 
 /* The template with @ID@ and @DESCRIPTION@ filled in. */
@@ -196,10 +214,14 @@ mig_status create_native(const struct create *create, char *path, size_t size, s
 {
     AUTO(buf) struct buf text = {0};
     struct names names;
+    char file[FS_PATH_SIZE];
 
     MIG_TRY(names_make(create, &names, err));
-    MIG_TRY(file_path(create, &names, ".c", path, size, err));
+    MIG_TRY(file_path(create, &names, ".c", file, err));
+    MIG_TRY(check_room(file, size, err));
     fill_template(&names, &text);
     MIG_TRY(buf_check(&text, err));
-    return write_new(path, text.data, err);
+    MIG_TRY(write_new(file, text.data, err));
+    snprintf(path, size, "%s", file);
+    return MIG_OK;
 }

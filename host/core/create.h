@@ -2,7 +2,7 @@
 /*
  * New migrations: choosing the id, checking the name, writing the files that an
  * author starts from. Never overwrites, and never writes half a pair: the down
- * file comes first, and without it no up file does. Knows no database.
+ * file comes first, without it no up file does, and without that it goes again. Knows no database.
  */
 #ifndef MIGHOST_CREATE_H
 #define MIGHOST_CREATE_H
@@ -18,6 +18,7 @@ struct create {
     const char *down;
 };
 
+/* Writes the files; `path`: that of the up file, or of the source. */
 mig_status create_sql(const struct create *create, char *path, size_t size, struct mig_err *err);
 mig_status create_native(const struct create *create, char *path, size_t size, struct mig_err *err);
 

@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct mig_err err;
 static char path[4096];
@@ -65,6 +66,27 @@ Test(create, without_an_id_it_is_the_present_second)
     strftime(after, sizeof after, "%Y%m%d%H%M%S", &utc);
     cr_assert_geq(strncmp(file_name(), before, 14), 0, "%s, not since %s", file_name(), before);
     cr_assert_leq(strncmp(file_name(), after, 14), 0, "%s, not until %s", file_name(), after);
+}
+
+Test(create, a_name_or_id_without_sense_leaves_no_folder_behind)
+{
+    const char *folder = test_format("%s/migrations", test_folder());
+
+    cr_assert_eq(make(folder, "20240101000000", "!"), MIG_E_USAGE);
+    cr_assert_eq(make(folder, "7", "a"), MIG_E_USAGE);
+    cr_assert_not(test_exists(folder));
+}
+
+Test(create, a_pair_is_written_whole_or_not_at_all)
+{
+    const char *bundle = test_folder();
+    const char *up = test_format("%s/20240101000000_a.up.sql", bundle);
+
+    cr_assert_eq(symlink("nowhere", up), 0);
+    snprintf(path, sizeof path, "as it was");
+    cr_assert_neq(make(bundle, "20240101000000", "a"), MIG_OK);
+    cr_assert_not(test_exists(test_format("%s/20240101000000_a.down.sql", bundle)));
+    cr_assert_str_eq(path, "as it was");
 }
 
 Test(create, two_in_one_second_come_one_after_the_other)
