@@ -276,11 +276,12 @@ static mig_status write_pair(const struct ed25519 *curve, const unsigned char ke
                              char fingerprint[MIG_SHA256_HEX], struct mig_err *err)
 {
     unsigned char public_key[ED25519_KEY];
+    char print[MIG_SHA256_HEX];
     struct der der;
     mig_status status;
 
     ed25519_public(curve, key, public_key);
-    MIG_TRY(fingerprint_of(public_key, fingerprint, err));
+    MIG_TRY(fingerprint_of(public_key, print, err));
     der_make(private_prefix, sizeof private_prefix, key, &der);
     status = write_key(path, PRIVATE_LABEL, &der, 0600, err);
     explicit_bzero(&der, sizeof der);
@@ -290,6 +291,8 @@ static mig_status write_pair(const struct ed25519 *curve, const unsigned char ke
     status = write_key(public_path, PUBLIC_LABEL, &der, 0644, err);
     if (status < 0)
         unlink(path);
+    else
+        memcpy(fingerprint, print, sizeof print);
     return status;
 }
 

@@ -129,6 +129,8 @@ Test(trust, two_new_keys_differ_and_none_is_overwritten)
     test_write(keys, "two.pub", "");
     cr_assert_eq(trust_key_new(key_path("two"), fingerprint, &err), MIG_E_USAGE);
     cr_assert_not(test_exists(key_path("two")));
+    cr_assert_neq(trust_key_new(key_path("nowhere/one"), fingerprint, &err), MIG_OK);
+    cr_assert_str_eq(fingerprint, first, "that of a key which was not kept");
     make_key("three");
     cr_assert_str_neq(first, fingerprint);
 }
