@@ -404,11 +404,19 @@ MIG_MUST_USE static inline mig_status mig_column(struct mig_stmt *stmt, int colu
                                           : MIG_E_UNSUPPORTED;
 }
 
+/* A double without its fraction, or the int64 that is nearest to it; NaN is 0. */
 static inline int64_t mig_value_int64(const struct mig_value *value)
 {
-    if (value->type == MIG_INT64)
-        return value->as.int64;
-    return value->type == MIG_DOUBLE ? (int64_t)value->as.real : 0;
+    double real;
+
+    if (value->type != MIG_DOUBLE)
+        return value->type == MIG_INT64 ? value->as.int64 : 0;
+    real = value->as.real;
+    if (real >= 9223372036854775808.0)
+        return INT64_MAX;
+    if (real < -9223372036854775808.0)
+        return INT64_MIN;
+    return real == real ? (int64_t)real : 0;
 }
 
 static inline double mig_value_double(const struct mig_value *value)

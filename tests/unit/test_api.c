@@ -9,6 +9,7 @@
 
 #include "support.h"
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 
 static struct {
@@ -143,4 +144,27 @@ Test(api, hex_is_lower_case_and_ends)
     cr_assert_str_eq(out, "61");
     mig_hex("a", 0, out);
     cr_assert_str_eq(out, "");
+}
+
+Test(api, a_double_is_the_nearest_whole_number_towards_zero)
+{
+    static const struct {
+        double real;
+        int64_t wanted;
+    } cases[] = {
+        {2.9, 2},
+        {-2.9, -2},
+        {1e300, INT64_MAX},
+        {-1e300, INT64_MIN},
+        {0x1p63, INT64_MAX},
+        {-0x1p63, INT64_MIN},
+        {INFINITY, INT64_MAX},
+        {NAN, 0},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct mig_value value = {.type = MIG_DOUBLE, .as.real = cases[i].real};
+
+        cr_assert_eq(mig_value_int64(&value), cases[i].wanted, "%g", cases[i].real);
+    }
 }
