@@ -170,8 +170,11 @@ static mig_status tell_unread(struct mig_db *db, const struct country *country)
 
     MIG_TRY(mig_query(
         db, "SELECT phone FROM users WHERE phone IS NOT NULL AND original_phone IS NULL", &rows));
-    while ((status = mig_step(rows)) == MIG_ROW)
-        unread += !e164(mig_column_text(rows, 0), country, number);
+    while ((status = mig_step(rows)) == MIG_ROW) {
+        const char *phone = mig_column_text(rows, 0);
+
+        unread += !phone || !e164(phone, country, number);
+    }
     mig_finalize(rows);
     if (status == MIG_OK && unread)
         mig_log(db, MIG_WARN, "phone numbers that could not be read and stay as they are: %ld",

@@ -93,6 +93,18 @@ MIG_TEST(phones, without_a_country_only_international_ones_are_read, BUNDLE)
     cr_assert(strstr(mig_test_log(test), "stay as they are: 2"), "%s", mig_test_log(test));
 }
 
+MIG_TEST(phones, what_is_no_text_stays_and_is_counted, BUNDLE)
+{
+    if (strcmp(mig_test_engine(test), "sqlite") != 0)
+        return; /* only there a column holds bytes all the same */
+    history_with_users(test, SETTINGS_WIDENED, 2);
+    mig_test_exec(test, "UPDATE users SET phone = x'2b3439' WHERE id = 1");
+    mig_test_param(test, "phone_country", "DE");
+    mig_assert_ok(test, mig_test_up(test, PHONES_NORMALISED));
+    cr_assert(strstr(mig_test_log(test), "stay as they are: "), "%s", mig_test_log(test));
+    mig_assert_rows(test, "SELECT phone FROM users WHERE id = 1", "2b3439");
+}
+
 MIG_TEST(phones, those_that_an_interrupted_run_could_not_read_are_counted_too, BUNDLE)
 {
     history_with_users(test, SETTINGS_WIDENED, 30000);
