@@ -436,3 +436,26 @@ int text_order(const void *left, const void *right)
 {
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
+
+void text_clean(char *out, size_t size, const char *text)
+{
+    static const char REPLACEMENT[] = "\xEF\xBF\xBD"; /* U+FFFD */
+    size_t left = strnlen(text, size);
+    size_t n = 0;
+
+    while (left) {
+        size_t len = text_utf8_char(text, left, NULL);
+        const char *from = len ? text : REPLACEMENT;
+        size_t put = len ? len : sizeof REPLACEMENT - 1;
+
+        if (n + put >= size)
+            break;
+        memcpy(out + n, from, put);
+        if (put == 1 && strchr("\n\r\t", out[n]))
+            out[n] = ' ';
+        n += put;
+        text += len ? len : 1;
+        left -= len ? len : 1;
+    }
+    out[n] = '\0';
+}

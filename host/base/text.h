@@ -50,4 +50,8 @@ int text_order(const void *left, const void *right);
 /* A decimal number from `least` to `most`. */
 bool text_parse_int(const char *text, int64_t least, int64_t most, int64_t *out);
 
+/* Copies a text for a message: cut at `size`, bytes that are not UTF-8 replaced,
+ * line breaks made blanks. Reads at most as far as the first NUL. */
+void text_clean(char *out, size_t size, const char *text);
+
 #endif

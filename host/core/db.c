@@ -8,7 +8,6 @@
 
 #include "clock.h"
 #include "db_api.h"
-#include "db_sql.h"
 #include "text.h"
 
 #define PROGRESS_EVERY_MS 100
@@ -147,7 +146,7 @@ static void api_log(struct mig_db *handle, enum mig_level level, const char *tex
         level = MIG_DEBUG;
     if (level > MIG_ERROR)
         level = MIG_ERROR;
-    db_clean_text(clean, sizeof clean, text);
+    text_clean(clean, sizeof clean, text);
     db->config.log(db->config.ctx, level, clean);
 }
 
@@ -175,7 +174,7 @@ static void api_fail(struct mig_db *handle, const char *text)
     struct db *db = db_of(handle);
 
     if (text)
-        db_clean_text(db->fail, sizeof db->fail, text);
+        text_clean(db->fail, sizeof db->fail, text);
 }
 
 /* The value in the pairs, of which there may be none. */

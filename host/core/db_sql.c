@@ -11,10 +11,7 @@
 #include "text.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <strings.h>
-
-#define SAID_TEXT 80 /* bytes of a value in a message */
 
 static const char *const REFUSALS[] = {
     [SQL_BEGIN] = "is transaction control, and the host owns the transaction: leave it out",
@@ -203,47 +200,5 @@ void db_excerpt(char out[DB_EXCERPT], const char *sql, size_t len)
         n = whole_length(flat, n, n - 1);
         snprintf(flat + n, sizeof flat - n, "...");
     }
-    db_clean_text(out, DB_EXCERPT, flat);
-}
-
-void db_clean_text(char *out, size_t size, const char *text)
-{
-    static const char REPLACEMENT[] = "\xEF\xBF\xBD"; /* U+FFFD */
-    size_t left = strnlen(text, size);
-    size_t n = 0;
-
-    while (left) {
-        size_t len = text_utf8_char(text, left, NULL);
-        const char *from = len ? text : REPLACEMENT;
-        size_t put = len ? len : sizeof REPLACEMENT - 1;
-
-        if (n + put >= size)
-            break;
-        memcpy(out + n, from, put);
-        if (put == 1 && strchr("\n\r\t", out[n]))
-            out[n] = ' ';
-        n += put;
-        text += len ? len : 1;
-        left -= len ? len : 1;
-    }
-    out[n] = '\0';
-}
-
-void db_say_value(struct buf *out, const struct mig_value *value)
-{
-    char text[SAID_TEXT + 1];
-    char clean[SAID_TEXT + 1];
-
-    switch (value->type) {
-    case MIG_NULL: buf_puts(out, "NULL"); break;
-    case MIG_INT64: buf_printf(out, "%" PRId64, value->as.int64); break;
-    case MIG_DOUBLE: buf_printf(out, "%g", value->as.real); break;
-    case MIG_TEXT:
-        snprintf(text, sizeof text, "%.*s", value->len > SAID_TEXT ? SAID_TEXT : (int)value->len,
-                 (const char *)value->as.data);
-        db_clean_text(clean, sizeof clean, text);
-        buf_printf(out, "'%s'", clean);
-        break;
-    case MIG_BLOB: buf_printf(out, "%zu bytes", value->len); break;
-    }
+    text_clean(out, DB_EXCERPT, flat);
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the module's handle has to know about texts: whether SQL that a module
- * wants to run is the host's alone, whether a statement only reads, and short,
- * clean pieces of text for messages. Pure.
+ * wants to run is the host's alone, whether a statement only reads, and the
+ * beginning of one for messages. Pure.
  */
 #ifndef MIGHOST_DB_SQL_H
 #define MIGHOST_DB_SQL_H
 
-#include "buf.h"
 #include "err.h"
 
 #include <stdbool.h>
@@ -23,13 +22,5 @@ bool db_sql_reads(const char *sql, size_t len, uint32_t lexis);
 
 /* The beginning of a statement on one line, cut to about 120 bytes. */
 void db_excerpt(char out[DB_EXCERPT], const char *sql, size_t len);
-
-/* Copies text of a module: cut at `size`, bytes that are not UTF-8 replaced,
- * line breaks made blanks. Reads at most as far as the first NUL. */
-void db_clean_text(char *out, size_t size, const char *text);
-
-/* Appends one value as it can stand in a message: a long text is cut, bytes are
- * only counted. */
-void db_say_value(struct buf *out, const struct mig_value *value);
 
 #endif

@@ -5,6 +5,7 @@
  * described in words by which a journal knows it again. Does no step itself
  * but the running of a text.
  */
+#include "buf.h"
 #include "db_api.h"
 #include "db_sql.h"
 

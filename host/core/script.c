@@ -6,6 +6,9 @@
  */
 #include "script.h"
 
+#include "buf.h"
+#include "say.h"
+
 /* Large enough that a round trip is small beside it, small enough that text,
  * driver and server copies of it stay far below the host's memory target. */
 #define CHUNK_BYTES (256 * 1024)
@@ -120,7 +123,6 @@ mig_status script_run_statement(const struct script *script, const struct sql_st
 /* --- verifying -------------------------------------------------------------- */
 
 #define ROW_COLUMNS_SHOWN 4
-#define ROW_TEXT_SHOWN 40
 
 struct query {
     const struct mig_driver *driver;
@@ -134,40 +136,19 @@ static void query_clear(struct query *query)
 }
 AUTO_VALUE(query, struct query, query_clear)
 
-static size_t value_print(const struct mig_value *value, char *out, size_t size)
-{
-    int len;
-
-    if (value->type == MIG_INT64)
-        len = snprintf(out, size, "%lld", (long long)value->as.int64);
-    else if (value->type == MIG_DOUBLE)
-        len = snprintf(out, size, "%g", value->as.real);
-    else if (value->type == MIG_TEXT)
-        len = snprintf(out, size, "'%.*s'",
-                       value->len > ROW_TEXT_SHOWN ? ROW_TEXT_SHOWN : (int)value->len,
-                       (const char *)value->as.data);
-    else
-        len = snprintf(out, size, "%s", value->type == MIG_NULL ? "NULL" : "bytes");
-    return len < 0 || (size_t)len >= size ? size - 1 : (size_t)len;
-}
-
 /* The first columns of the row, as "id = 7, name = 'x'". */
-static void row_print(const struct query *query, char *out, size_t size)
+static void say_row(const struct query *query, struct buf *out)
 {
     int count = query->driver->column_count(query->cursor);
-    size_t len = 0;
 
-    for (int i = 0; i < count && i < ROW_COLUMNS_SHOWN && len < size - 1; i++) {
+    for (int i = 0; i < count && i < ROW_COLUMNS_SHOWN; i++) {
         struct mig_value value = {0};
         struct mig_err ignored;
         const char *name = query->driver->column_name(query->cursor, i);
-        int head = snprintf(out + len, size - len, "%s%s = ", i ? ", " : "", name ? name : "?");
 
-        if (head < 0 || (size_t)head >= size - len)
-            return;
-        len += (size_t)head;
+        buf_printf(out, "%s%s = ", i ? ", " : "", name ? name : "?");
         if (query->driver->column(query->cursor, i, &value, &ignored) == MIG_OK)
-            len += value_print(&value, out + len, size - len);
+            say_value(out, &value);
     }
 }
 
@@ -175,7 +156,7 @@ static mig_status expect_no_row(const struct script *script, const struct sql_st
                                 struct mig_err *err)
 {
     AUTO(query) struct query query = {.driver = script->driver};
-    char row[400] = "";
+    AUTO(buf) struct buf row = {0};
     mig_status status = script->driver->prepare(script->conn, statement->text, statement->len, 0,
                                                 &query.cursor, err);
 
@@ -184,8 +165,8 @@ static mig_status expect_no_row(const struct script *script, const struct sql_st
     if (status == MIG_OK)
         return MIG_OK;
     if (status == MIG_ROW) {
-        row_print(&query, row, sizeof row);
-        err_set(err, MIG_E_VERIFY, "the verification found what must not be: %s", row);
+        say_row(&query, &row);
+        err_set(err, MIG_E_VERIFY, "the verification found what must not be: %s", buf_text(&row));
     }
     sqltext_locate(script->source, statement->offset, statement->number, err);
     return err->status;

@@ -6,7 +6,7 @@
  */
 #include "transform_key.h"
 
-#include "db_sql.h"
+#include "say.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -142,6 +142,6 @@ void transform_key_say(const struct names *names, const struct mig_value *values
 {
     for (size_t i = 0; i < names->count; i++) {
         buf_printf(out, "%s%s = ", i ? ", " : "", names->quoted[i]);
-        db_say_value(out, &values[i]);
+        say_value(out, &values[i]);
     }
 }

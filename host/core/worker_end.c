@@ -6,7 +6,7 @@
  */
 #include "worker_end.h"
 
-#include "db_sql.h"
+#include "say.h"
 #include "text.h"
 #include "worker_stack.h"
 
@@ -201,9 +201,9 @@ static void add_row(const struct spot_row *row, char *clause, size_t size)
         const struct mig_value value = key_value(&row->keys[i]);
 
         buf_printf(&text, "%s%s = ", i ? ", " : "", row->keys[i].name);
-        db_say_value(&text, &value);
+        say_value(&text, &value);
     }
-    db_clean_text(clause + used, size - used, buf_text(&text));
+    text_clean(clause + used, size - used, buf_text(&text));
 }
 
 mig_status worker_explain(const struct worker_job *job, const struct worker_report *report,

@@ -9,7 +9,6 @@
 #include "worker_link.h"
 
 #include "clock.h"
-#include "db_sql.h"
 #include "text.h"
 #include "worker_end.h"
 #include "worker_spawn.h"
@@ -157,7 +156,7 @@ static void end_line(struct worker *worker)
 {
     char clean[sizeof worker->report.last_line];
 
-    db_clean_text(clean, sizeof clean, buf_text(&worker->line));
+    text_clean(clean, sizeof clean, buf_text(&worker->line));
     text_hide_values(clean, worker->job->secrets);
     buf_reset(&worker->line);
     if (!*clean)

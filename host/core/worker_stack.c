@@ -8,7 +8,7 @@
 #include "worker_stack.h"
 
 #include "clock.h"
-#include "db_sql.h"
+#include "text.h"
 #include "worker_spawn.h"
 
 #include <errno.h>
@@ -117,7 +117,7 @@ static void take_piece(const char **at, char *out, size_t size)
     char text[512];
 
     snprintf(text, sizeof text, "%.*s", (int)(len < sizeof text ? len : sizeof text - 1), *at);
-    db_clean_text(out, size, text);
+    text_clean(out, size, text);
     *at += len + ((*at)[len] == '\t');
 }
 

@@ -14,7 +14,7 @@ host()
 
 try_all()
 {
-    local code=0
+    local code=0 long
 
     fresh "$1"
     rm -rf "$folder/bundle"
@@ -30,6 +30,13 @@ try_all()
     expect "$1: history" "$(ask "SELECT COUNT(*) FROM mighost_history")" 0
     expect "$1: log" "$(ask "SELECT outcome FROM mighost_log")" failed
     ask "SELECT COUNT(*) FROM a" >/dev/null 2>&1 && fail "$1: the table was left behind"
+
+    long=$(printf '%037d' 0)äöüß$(printf '%080d' 0)
+    echo "SELECT id, '$long' AS long FROM a WHERE id > 6;" >"$folder/bundle/20240101000000_a.verify.sql"
+    code=0
+    host -q up 2>"$folder/err" || code=$?
+    expect "$1: exit code" "$code" 9
+    grep -q "long = '0*äöüß0*'" "$folder/err" || fail "$1: a character is cut: $(<"$folder/err")"
 
     echo 'SELECT id FROM a WHERE id > 7;' >"$folder/bundle/20240101000000_a.verify.sql"
     host -q up
