@@ -365,16 +365,23 @@ static bool parse_with_unit(const char *text, const struct unit *units, size_t c
     return false;
 }
 
+/* Decades, and short enough to be added to a clock, in nanoseconds as well. */
+#define DURATION_MAX_MS (INT64_MAX / 4 / 1000000)
+
 mig_status text_parse_duration(const char *text, int64_t *ms, struct mig_err *err)
 {
     static const struct unit units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+    int64_t value;
 
     if (strcmp(text, "0") == 0) {
         *ms = 0;
         return MIG_OK;
     }
-    if (parse_with_unit(text, units, sizeof units / sizeof units[0], ms))
+    if (parse_with_unit(text, units, sizeof units / sizeof units[0], &value) &&
+        value <= DURATION_MAX_MS) {
+        *ms = value;
         return MIG_OK;
+    }
     return err_set(err, MIG_E_USAGE,
                    "\"%.40s\" is not a duration; write a whole number and ms, s, m or h, such as "
                    "200ms or 5s",

@@ -39,11 +39,12 @@ const char *text_time(char out[TEXT_SHORT], int64_t ms);
  * for the T, and "Z", "+00" or "+02:00" may end it. */
 bool text_time_parse(const char *text, int64_t *ms);
 
-/* "200ms", "5s", "2m", "1h", "0" into milliseconds; MIG_E_USAGE otherwise. */
+/* "200ms", "5s", "2m", "1h", "0" into milliseconds, so few that they can be added
+ * to what a clock says; MIG_E_USAGE otherwise. */
 mig_status text_parse_duration(const char *text, int64_t *ms, struct mig_err *err);
 /* "4096", "64K", "64M", "1G" (powers of 1024) into bytes. */
 mig_status text_parse_size(const char *text, int64_t *bytes, struct mig_err *err);
-/* "50%", "0.5" into 50: more than nothing, and 100 at most. */
+/* "50%", "0.5" into 50: from 1 to 100. */
 mig_status text_parse_percent(const char *text, int64_t *percent, struct mig_err *err);
 /* For qsort() of texts: as strcmp() has them. */
 int text_order(const void *left, const void *right);

@@ -163,7 +163,8 @@ Test(text, a_duration_without_unit_or_sense_is_refused_and_changes_nothing)
                                "1.5s",
                                "5sec",
                                "99999999999999999999s",
-                               "9223372036854775807h"};
+                               "9223372036854775807h",
+                               "2562047788015h"};
     int64_t ms = 42;
 
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
