@@ -98,7 +98,7 @@ static void add_progress(struct page *page, const struct listener *listener,
     buf_puts(page->out, text_count(text, event->done));
     if (event->total > 0) {
         buf_printf(page->out, " of %s", text_count(text, event->total));
-        buf_printf(page->out, " rows, %d%%", (int)(event->done * 100 / event->total));
+        buf_printf(page->out, " rows, %lld%%", (long long)(event->done * 100 / event->total));
     } else {
         buf_puts(page->out, " rows");
     }
@@ -111,9 +111,8 @@ static void add_progress(struct page *page, const struct listener *listener,
 
 static void add_bar(struct page *page, int64_t done, int64_t total)
 {
-    int full = total > 0 ? (int)(done * BAR_CELLS / total) : 0;
+    int64_t full = total > 0 ? done * BAR_CELLS / total : 0;
 
-    full = full > BAR_CELLS ? BAR_CELLS : full;
     buf_putc(page->out, '[');
     for (int i = 0; i < BAR_CELLS; i++)
         buf_putc(page->out, i < full ? '#' : '.');

@@ -11,6 +11,7 @@
 #include "text.h"
 
 #define PROGRESS_EVERY_MS 100
+#define PROGRESS_MAX (INT64_MAX / 1000) /* shares and paces are reckoned with it */
 
 /* Failures. */
 
@@ -158,12 +159,17 @@ static void report_progress(struct db *db)
         db->config.progress(db->config.ctx, db->progress_done, db->progress_total);
 }
 
+static int64_t within_progress(int64_t rows)
+{
+    return rows < 0 ? 0 : rows > PROGRESS_MAX ? PROGRESS_MAX : rows;
+}
+
 static void api_progress(struct mig_db *handle, int64_t done, int64_t total)
 {
     struct db *db = db_of(handle);
 
-    db->progress_done = done < 0 ? 0 : done;
-    db->progress_total = total < 0 ? 0 : total;
+    db->progress_done = within_progress(done);
+    db->progress_total = within_progress(total);
     db->progress_held = true;
     if (clock_mono_ms() - db->progress_at_ms >= PROGRESS_EVERY_MS)
         report_progress(db);

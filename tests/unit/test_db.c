@@ -421,6 +421,14 @@ Test(db, progress_is_reported_seldom_but_at_last)
     cr_assert_eq(t.counts.done, 100000);
 }
 
+Test(db, what_is_said_of_progress_can_be_reckoned_with)
+{
+    mig_progress(db(), INT64_MAX, INT64_MAX);
+    db_close(&t.db);
+    cr_assert_leq(t.counts.done, INT64_MAX / 1000);
+    cr_assert_gt(t.counts.done, 0);
+}
+
 Test(db, a_wish_to_end_is_answered_to_every_call)
 {
     struct mig_stmt *stmt;
