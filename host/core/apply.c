@@ -642,7 +642,8 @@ static mig_status none_failed(struct work *work, struct mig_err *err)
         status = tx_commit(work, &ignored);
     if (status < 0)
         work->driver->rollback(work->conn);
-    err->status = MIG_E_PARTIAL;
+    if (err->status != MIG_E_VERIFY)
+        err->status = MIG_E_PARTIAL;
     return err_append(err,
                       "it runs without a transaction, so what ran before this point stands: "
                       "look, then `mighost resolve %s` with --retry, --applied or --reverted",
@@ -658,12 +659,14 @@ static mig_status run_none(struct work *work, struct mig_err *err)
         return MIG_OK;
     MIG_TRY(tx_commit(work, err));
     status = none_text(work, err);
-    if (status < 0) {
-        work->driver->rollback(work->conn);
-        return none_failed(work, err);
-    }
-    MIG_TRY(tx_begin(work, err));
-    return verify_and_finish(work, err);
+    if (status == MIG_OK)
+        status = tx_begin(work, err);
+    if (status == MIG_OK)
+        status = verify_and_finish(work, err);
+    if (status == MIG_OK || status == MIG_E_OUTCOME)
+        return status;
+    work->driver->rollback(work->conn);
+    return none_failed(work, err);
 }
 
 /* --- all together ---------------------------------------------------------------- */

@@ -48,6 +48,16 @@ try_all()
     host -q up 2>"$folder/err" || code=$?
     expect "$1: exit code of a broken query" "$code" 1
     expect "$1: rows after a broken query" "$(ask "SELECT COUNT(*) FROM a")" 2
+
+    sed -i '1i -- mig: mode = none' "$folder/bundle/20240102000000_b.up.sql"
+    echo 'SELECT id FROM a WHERE id > 7;' >"$folder/bundle/20240102000000_b.verify.sql"
+    code=0
+    host -q up 2>"$folder/err" || code=$?
+    expect "$1: exit code without a transaction" "$code" 9
+    expect "$1: state without a transaction" \
+        "$(ask "SELECT state FROM mighost_history WHERE id = 20240102000000")" failed
+    grep -q 'mighost resolve 20240102000000' "$folder/err" ||
+        fail "$1: what to do is not told: $(<"$folder/err")"
 }
 
 for engine in $(engines); do
