@@ -191,19 +191,20 @@ static mig_status overtaken(const struct durable *durable, struct mig_err *err)
                    (long long)durable->row.step);
 }
 
-/* Writes the row of the step at hand; `was` is the cursor that it stands at. It
- * is changed only from where it stood, so that no batch is ever done twice, even
- * where the lock was lost. */
-static mig_status row_write(struct durable *durable, const char *was, struct mig_err *err)
+/* Writes the row of the step at hand, as it is to be. It is changed only from the
+ * cursor where it stood, so that no batch is ever done twice, even where the lock
+ * was lost. */
+static mig_status row_write(struct durable *durable, const struct journal_row *row,
+                            struct mig_err *err)
 {
     struct history *history = durable->history;
-    mig_status status = durable->stands
-                            ? history_journal_update(history, durable->id, &durable->row, was, err)
-                            : history_journal_add(history, durable->id, &durable->row, err);
+    mig_status status = durable->stands ? history_journal_update(history, durable->id, row,
+                                                                 durable->row.cursor, err)
+                                        : history_journal_add(history, durable->id, row, err);
 
     if (status == MIG_E_CONSTRAINT || status == MIG_E_NOTFOUND)
         return overtaken(durable, err);
-    durable->stands = true;
+    durable->stands = durable->stands || status == MIG_OK;
     return status;
 }
 
@@ -236,7 +237,7 @@ mig_status durable_begin(struct durable *durable, const char *kind, const char *
 mig_status durable_end(struct durable *durable, struct mig_err *err)
 {
     durable->row.finished = true;
-    MIG_TRY(row_write(durable, durable->row.cursor, err));
+    MIG_TRY(row_write(durable, &durable->row, err));
     MIG_TRY(durable->driver->commit(durable->conn, err));
     durable->finished++;
     if (durable->on_step)
@@ -257,21 +258,27 @@ mig_status durable_again(struct durable *durable, int attempt, struct mig_err *e
 mig_status durable_commit(struct durable *durable, const struct journal_row *mark,
                           struct mig_err *err)
 {
-    const char *was = durable->row.cursor; /* perhaps what is freed below */
-    char *old = durable->cursor;
-    char *copy = strdup(mark->cursor);
+    struct journal_row row = durable->row;
+    char *cursor = strdup(mark->cursor);
     mig_status status;
 
-    if (!copy)
+    if (!cursor)
         return err_nomem(err);
-    durable->cursor = copy;
-    durable->row.cursor = copy;
-    durable->row.done = mark->done;
-    durable->row.rejected = mark->rejected;
-    durable->row.total = mark->total;
-    status = row_write(durable, was, err);
-    free(old);
-    return status < 0 ? status : durable->driver->commit(durable->conn, err);
+    row.cursor = cursor;
+    row.done = mark->done;
+    row.rejected = mark->rejected;
+    row.total = mark->total;
+    status = row_write(durable, &row, err);
+    if (status == MIG_OK)
+        status = durable->driver->commit(durable->conn, err);
+    if (status < 0) {
+        free(cursor);
+        return status;
+    }
+    free(durable->cursor);
+    durable->cursor = cursor;
+    durable->row = row;
+    return MIG_OK;
 }
 
 mig_status durable_next(struct durable *durable, struct mig_err *err)
@@ -343,7 +350,7 @@ mig_status durable_part_commit(const struct durable_part *part, const struct jou
 static mig_status row_commit(struct durable *durable, struct mig_err *err)
 {
     MIG_TRY(durable->driver->begin(durable->conn, &durable->tx, err));
-    MIG_TRY(row_write(durable, durable->row.cursor, err));
+    MIG_TRY(row_write(durable, &durable->row, err));
     return durable->driver->commit(durable->conn, err);
 }
 

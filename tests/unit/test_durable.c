@@ -366,6 +366,8 @@ Engines(durable, a_batch_that_another_host_has_done_is_taken_back)
     opened_exec(on, "INSERT INTO t VALUES (2)");
     expect_status(on, advance(&first, "i2\n", 2, &on->err), MIG_E_PARTIAL);
     expect_says(on, "step 1 was brought on by another host");
+    cr_assert_eq(first.row.done, 1);
+    cr_assert_str_eq(first.row.cursor, "i1\n");
     durable_close(&first);
     durable_close(&second);
     expect_rows(on, "SELECT COUNT(*) FROM t", "0");
