@@ -72,9 +72,9 @@ static void cancel_join(struct mig_conn *conn)
 
     if (!conn->canceller)
         return;
-    clock_gettime(CLOCK_REALTIME, &limit);
+    clock_gettime(CLOCK_MONOTONIC, &limit);
     limit.tv_sec += CANCEL_LIMIT_MS / MS_PER_SECOND;
-    if (pthread_timedjoin_np(conn->canceller->thread, NULL, &limit)) {
+    if (pthread_clockjoin_np(conn->canceller->thread, NULL, CLOCK_MONOTONIC, &limit)) {
         pthread_detach(conn->canceller->thread);
         conn->lost = true;
     }
