@@ -10,16 +10,14 @@
 #include "columns.h"
 #include "transform.h"
 
-#define LOCK_MS 200 /* as long as a batch should take */
-
 /* While it waits for one of its rows a batch holds others, so it does not wait for
  * long: it is taken back and tried again. */
 struct mig_tx_options work_batch_options(const struct work *work)
 {
     struct mig_tx_options options = work_tx_options(work);
 
-    if (options.lock_timeout_ms == 0 || options.lock_timeout_ms > LOCK_MS)
-        options.lock_timeout_ms = LOCK_MS;
+    if (options.lock_timeout_ms == 0 || options.lock_timeout_ms > TRANSFORM_BATCH_MS)
+        options.lock_timeout_ms = TRANSFORM_BATCH_MS;
     return options;
 }
 

@@ -14,6 +14,10 @@
 #include "history.h"
 #include "spot.h"
 
+/* A batch should hold its locks about this long: what it writes is sized for it,
+ * and a row that another holds is not waited for longer. */
+#define TRANSFORM_BATCH_MS 200
+
 /* How far the work has come. */
 struct transform_mark {
     const char *cursor; /* the key of the last row, as text; NULL or "": none yet */

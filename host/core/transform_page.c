@@ -16,13 +16,12 @@
 
 #define PAGE_FIRST 10 /* nobody knows yet how large the rows are, nor how slow */
 #define PAGE_MAX 10000
-#define PAGE_TARGET_MS 200 /* a batch should hold its locks about this long */
-#define REREADS_MAX 20     /* of a row that changes again and again */
-#define SAID_ROWS 20       /* rejected rows that are named one by one */
-#define TURN_ROWS_MIN 500  /* of a page for each of its turns */
-#define RATIO_MIN 25       /* of a turn to the one before it, of 100 */
-#define VALUE_BYTES 8      /* a number, or what a text takes beside its own bytes */
-#define VERSION_BYTES 8    /* what a new version of a row takes beside its values */
+#define REREADS_MAX 20    /* of a row that changes again and again */
+#define SAID_ROWS 20      /* rejected rows that are named one by one */
+#define TURN_ROWS_MIN 500 /* of a page for each of its turns */
+#define RATIO_MIN 25      /* of a turn to the one before it, of 100 */
+#define VALUE_BYTES 8     /* a number, or what a text takes beside its own bytes */
+#define VERSION_BYTES 8   /* what a new version of a row takes beside its values */
 
 void transform_lane_init(struct transform_lane *lane, const struct transform *transform,
                          const struct transform_shape *shape, struct transform_tally *tally,
@@ -58,11 +57,11 @@ static size_t page_rows_for(size_t rows, int64_t took_ms)
 {
     size_t fewer;
 
-    if (took_ms < PAGE_TARGET_MS / 2)
+    if (took_ms < TRANSFORM_BATCH_MS / 2)
         return rows * 2 < PAGE_MAX ? rows * 2 : PAGE_MAX;
-    if (took_ms <= PAGE_TARGET_MS * 2)
+    if (took_ms <= TRANSFORM_BATCH_MS * 2)
         return rows;
-    fewer = rows * PAGE_TARGET_MS / (size_t)took_ms;
+    fewer = rows * TRANSFORM_BATCH_MS / (size_t)took_ms;
     return fewer ? fewer : 1;
 }
 
