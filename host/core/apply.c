@@ -215,7 +215,6 @@ static mig_status log_attempt(struct work *work, const char *outcome, const char
                               struct mig_err *err)
 {
     struct attempt attempt = {
-        .id = work->item->id,
         .id_text = work->item->id_text,
         .action = going_up(work) ? "up" : "down",
         .outcome = outcome,

@@ -22,7 +22,6 @@ struct work {
     char carrier[HISTORY_HEX];
     int64_t began_wall_ms;
     int64_t began_ns;
-    int64_t finished_steps;
     bool skipped;
     bool entered; /* its row was written, in a transaction that may have been rolled back */
     pthread_mutex_t telling; /* one event at a time, whichever thread it comes from */

@@ -62,7 +62,6 @@ struct applied_list {
 
 /* A row of the log about to be written. */
 struct attempt {
-    uint64_t id;
     const char *id_text;
     const char *action;
     const char *outcome;

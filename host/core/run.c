@@ -276,7 +276,7 @@ static mig_status run_step(struct run *run, const struct plan_step *step, size_t
         err_wrap(err, "migration %s (%s)", step_id(step), step_description(step));
         run_emit_step(run, step, index,
                       (struct mighost_event){.kind = MIGHOST_EVENT_FAILED, .text = err->message});
-        return status == MIG_OK ? MIG_OK : err->status;
+        return err->status;
     }
     if (skipped)
         run->result.skipped++;
