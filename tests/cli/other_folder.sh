@@ -6,17 +6,8 @@
 # rolls it back, and is installed to such a folder, where other projects find it.
 
 set -euo pipefail
-
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/other.XXXXXX")
-trap 'rm -rf -- "$scratch"' EXIT
-chmod 755 "$scratch"
-cd "$scratch"
-
-fail()
-{
-    printf 'FAILED: %s\n' "$*"
-    exit 1
-}
+# shellcheck source=tests/cli/outside.sh.inc
+. "$(dirname "$0")/outside.sh.inc"
 
 # A source that came without its history, or that git does not trust, is copied.
 mkdir 'a clone'

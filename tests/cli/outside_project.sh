@@ -9,19 +9,10 @@
 # driver; and the example history, which is a project of its own as well.
 
 set -euo pipefail
+# shellcheck source=tests/cli/outside.sh.inc
+. "$(dirname "$0")/outside.sh.inc"
 
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/outside.XXXXXX")
-trap 'rm -rf -- "$scratch"' EXIT
-chmod 755 "$scratch"
-cd "$scratch"
-
-fail()
-{
-    printf 'FAILED: %s\n' "$*"
-    exit 1
-}
-
-cmake --install "$MIGHOST_BUILD" --prefix "$scratch/first" >install.log || fail "$(<install.log)"
+install_to "$scratch/first"
 mv first prefix
 host=$scratch/prefix/bin/mighost
 [[ -x $host ]] || fail "no bin/mighost in the prefix"

@@ -7,19 +7,10 @@
 # bundle, and wrong use is an error that says what is wrong.
 
 set -euo pipefail
+# shellcheck source=tests/cli/outside.sh.inc
+. "$(dirname "$0")/outside.sh.inc"
 
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/sdk.XXXXXX")
-trap 'rm -rf -- "$scratch"' EXIT
-chmod 755 "$scratch"
-cd "$scratch"
-
-fail()
-{
-    printf 'FAILED: %s\n' "$*"
-    exit 1
-}
-
-cmake --install "$MIGHOST_BUILD" --prefix "$scratch/prefix" >install.log || fail "$(<install.log)"
+install_to "$scratch/prefix"
 host=$scratch/prefix/bin/mighost
 
 # project FOLDER CMAKE_LINE...: a project that finds the SDK and says these lines.
