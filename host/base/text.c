@@ -365,9 +365,6 @@ static bool parse_with_unit(const char *text, const struct unit *units, size_t c
     return false;
 }
 
-/* Decades, and short enough to be added to a clock, in nanoseconds as well. */
-#define DURATION_MAX_MS (INT64_MAX / 4 / 1000000)
-
 mig_status text_parse_duration(const char *text, int64_t *ms, struct mig_err *err)
 {
     static const struct unit units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
@@ -378,7 +375,7 @@ mig_status text_parse_duration(const char *text, int64_t *ms, struct mig_err *er
         return MIG_OK;
     }
     if (parse_with_unit(text, units, sizeof units / sizeof units[0], &value) &&
-        value <= DURATION_MAX_MS) {
+        value <= TEXT_DURATION_MAX) {
         *ms = value;
         return MIG_OK;
     }

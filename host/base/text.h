@@ -39,8 +39,11 @@ const char *text_time(char out[TEXT_SHORT], int64_t ms);
  * for the T, and "Z", "+00" or "+02:00" may end it. */
 bool text_time_parse(const char *text, int64_t *ms);
 
-/* "200ms", "5s", "2m", "1h", "0" into milliseconds, so few that they can be added
- * to what a clock says; MIG_E_USAGE otherwise. */
+/* Milliseconds: decades, and few enough to be added to a clock, in nanoseconds as well. */
+#define TEXT_DURATION_MAX (INT64_MAX / 4 / 1000000)
+
+/* "200ms", "5s", "2m", "1h", "0" into milliseconds, TEXT_DURATION_MAX at most;
+ * MIG_E_USAGE otherwise. */
 mig_status text_parse_duration(const char *text, int64_t *ms, struct mig_err *err);
 /* "4096", "64K", "64M", "1G" (powers of 1024) into bytes. */
 mig_status text_parse_size(const char *text, int64_t *bytes, struct mig_err *err);

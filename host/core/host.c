@@ -12,6 +12,7 @@
 #include "inspect.h"
 #include "run.h"
 #include "settle.h"
+#include "text.h"
 #include "view.h"
 #include <signal.h>
 #include <stdatomic.h>
@@ -100,13 +101,23 @@ static mig_status find_worker(struct mighost *host, struct mig_err *err)
     return MIG_OK;
 }
 
+static int64_t duration(int64_t given, int64_t otherwise)
+{
+    if (given == 0)
+        return otherwise;
+    return given < TEXT_DURATION_MAX ? given : TEXT_DURATION_MAX;
+}
+
 static void fill_numbers(struct mighost_config *config)
 {
-    config->wait_ms = config->wait_ms ? config->wait_ms : WAIT_MS;
-    config->connect_timeout_ms =
-        config->connect_timeout_ms ? config->connect_timeout_ms : CONNECT_TIMEOUT_MS;
-    config->busy_timeout_ms = config->busy_timeout_ms ? config->busy_timeout_ms : BUSY_TIMEOUT_MS;
-    config->lock_timeout_ms = config->lock_timeout_ms ? config->lock_timeout_ms : LOCK_TIMEOUT_MS;
+    config->wait_ms = duration(config->wait_ms, WAIT_MS);
+    config->timeout_ms = duration(config->timeout_ms, 0);
+    config->connect_timeout_ms = duration(config->connect_timeout_ms, CONNECT_TIMEOUT_MS);
+    config->busy_timeout_ms = duration(config->busy_timeout_ms, BUSY_TIMEOUT_MS);
+    config->lock_timeout_ms = duration(config->lock_timeout_ms, LOCK_TIMEOUT_MS);
+    config->statement_timeout_ms = duration(config->statement_timeout_ms, 0);
+    config->max_cpu_ms = duration(config->max_cpu_ms, 0);
+    config->max_lag_ms = duration(config->max_lag_ms, 0);
     if (!config->listener)
         config->listener = ignore_event;
 }

@@ -153,3 +153,22 @@ Test(facade, options_of_an_older_program_end_where_they_say)
     mighost_close(host);
     free(options);
 }
+
+Test(facade, a_time_that_no_clock_reaches_is_no_limit)
+{
+    const struct mighost_config config = {
+        .size = sizeof config,
+        .database = test_sqlite(),
+        .bundle = bundle_of("good_table"),
+        .driver_dir = MIGHOST_BUILD "/lib/mighost",
+        .worker = "/nowhere/mighost-worker",
+        .wait_ms = INT64_MAX,
+        .timeout_ms = INT64_MAX,
+        .in_process = true,
+    };
+    struct mighost *host;
+
+    cr_assert_eq(mighost_open(&config, &host, &err), MIG_OK, "%s", err.message);
+    expect_up(host);
+    mighost_close(host);
+}
