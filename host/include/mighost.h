@@ -9,8 +9,9 @@
  *
  * Every function that can fail returns a mig_status (0 is success), fills
  * `err` with one sentence when that is negative, and writes its outputs only
- * on success. The library never prints and never exits: what happens while a
- * call runs comes as events. What a call hands out is freed with the function
+ * on success; a mighost_result alone is filled in after a failure as well. The
+ * library never prints and never exits: what happens while a call runs comes as
+ * events. What a call hands out is freed with the function
  * named beside it; ids are text, "" where there is none.
  *
  * All of it is since 0.1.
@@ -140,7 +141,7 @@ struct mighost_config {
 
 /* What one call is asked to do; zero is the default of everything. */
 struct mighost_options {
-    uint32_t size;
+    uint32_t size;  /* sizeof(struct mighost_options) */
     const char *to; /* up: including it; down: keeping it. NULL: see the call */
     size_t count;   /* that many migrations; 0: see the call */
     bool all;       /* down: every one */
@@ -151,9 +152,9 @@ struct mighost_options {
     const char *const *open_gates;     /* up: gates that are open, by text or by id; likewise */
 };
 
-/* What a run did. */
+/* What a run did, also where it failed. */
 struct mighost_result {
-    uint32_t size;
+    uint32_t size;      /* sizeof(struct mighost_result), which the call sets as well */
     size_t done;        /* migrations that this run applied or rolled back */
     size_t skipped;     /* done by another host in the meantime */
     size_t rolled_back; /* undone again after a failure */
@@ -303,7 +304,8 @@ MIGHOST_API void mighost_close(struct mighost *host);
 /*
  * Asks the running call to stop as for SIGINT or SIGTERM (`signal_number`):
  * it rolls the current migration back, or stops after the current batch, and
- * ends with MIG_E_INTERRUPTED or MIG_E_TERMINATED. Async-signal-safe.
+ * ends with MIG_E_INTERRUPTED or MIG_E_TERMINATED. Calls that come later end so
+ * likewise, until 0 is given. Async-signal-safe.
  */
 MIGHOST_API void mighost_interrupt(struct mighost *host, int signal_number);
 
@@ -319,7 +321,9 @@ MIGHOST_API void mighost_resume(struct mighost *host);
 /*
  * Adds a migration whose up() and down() are functions of this program. They
  * run in this process. The descriptor must outlive the host. MIG_E_BUNDLE
- * when a migration with that id is registered or in the bundle.
+ * when it has no up(), or a migration with that id is registered; when one is in
+ * the bundle, the calls that read the bundle fail so. MIG_E_USAGE: what it has is
+ * no id.
  */
 MIGHOST_API mig_status mighost_register(struct mighost *host, const struct mig_module *module,
                                         struct mig_err *err);
@@ -377,9 +381,11 @@ MIGHOST_API mig_status mighost_current(struct mighost *host, char id[MIG_ID_SIZE
 /* The applied version before `id` (NULL: before the current); "" for the first. */
 MIGHOST_API mig_status mighost_previous(struct mighost *host, const char *id, char out[MIG_ID_SIZE],
                                         struct mig_err *err);
-/* The newest `limit` attempts (0: all), of `id` alone where it is not NULL. */
+/* The newest `limit` attempts (0: all), of `id` alone where it is not NULL.
+ * MIG_E_NOTFOUND where there is no database. */
 MIGHOST_API mig_status mighost_log(struct mighost *host, const char *id, size_t limit,
                                    struct mighost_attempts **out, struct mig_err *err);
+/* All about one; MIG_E_USAGE where neither the bundle nor the history has it. */
 MIGHOST_API mig_status mighost_show(struct mighost *host, const char *id,
                                     struct mighost_detail **out, struct mig_err *err);
 
@@ -400,7 +406,9 @@ MIGHOST_API mig_status mighost_baseline(struct mighost *host, const char *id, si
  * Writes a new migration `<id>_<name>` into the bundle: an SQL pair with the
  * texts given (NULL: a commented skeleton). `id` NULL: the present UTC second,
  * or one after the newest id of the bundle where that is later. `path`
- * receives the path of the up file. Never overwrites.
+ * receives the path of the up file, in `size` bytes. Never overwrites. MIG_E_USAGE
+ * for an id or a name without sense, a file that is there, and a path that is
+ * longer; MIG_E_IO where a file cannot be written.
  */
 MIGHOST_API mig_status mighost_create(struct mighost *host, const char *id, const char *name,
                                       const char *up, const char *down, char *path, size_t size,

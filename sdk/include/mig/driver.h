@@ -192,6 +192,7 @@ struct mig_driver {
      * MIG_E_UNREACHABLE, MIG_E_READONLY, MIG_E_CORRUPT, MIG_E_BUSY otherwise. */
     mig_status (*open)(const struct mig_driver_config *config, struct mig_conn **out,
                        struct mig_err *err);
+    /* Rolls back what is open, and gives the run lock up. */
     void (*close)(struct mig_conn *conn);
     /* Text valid until close(); never NULL. */
     const char *(*info)(struct mig_conn *conn, enum mig_info what);
@@ -203,7 +204,7 @@ struct mig_driver {
      * cannot lock so, it is a lease: a row that ends soon after the process,
      * which begin() checks and the transaction holds (MIG_INFO_LEASE). */
     mig_status (*lock_try)(struct mig_conn *conn, const char *name, struct mig_err *err);
-    void (*unlock)(struct mig_conn *conn);
+    void (*unlock)(struct mig_conn *conn); /* nothing where there is no lock */
 
     /* begin() starts a transaction that can write (SQLite: IMMEDIATE), in a
      * session reset to the driver's own settings; MIG_E_BUSY: the run lock was
@@ -231,18 +232,23 @@ struct mig_driver {
     mig_status (*exec)(struct mig_conn *conn, const char *text, size_t len,
                        struct mig_exec_result *result, struct mig_err *err);
 
+    /* One statement; `flags` of enum mig_prepare_flags. finalize() frees the cursor. */
     mig_status (*prepare)(struct mig_conn *conn, const char *text, size_t len, uint32_t flags,
                           struct mig_cursor **out, struct mig_err *err);
+    /* Parameter `index`, from 1. The value is copied, and stands until it is bound anew. */
     mig_status (*bind)(struct mig_cursor *cursor, int index, const struct mig_value *value,
                        struct mig_err *err);
     mig_status (*step)(struct mig_cursor *cursor, struct mig_err *err); /* MIG_ROW, MIG_OK */
+    /* The next step() begins anew. */
     mig_status (*restart)(struct mig_cursor *cursor, struct mig_err *err);
     void (*finalize)(struct mig_cursor *cursor);
     int (*column_count)(struct mig_cursor *cursor);
+    /* Columns count from 0. Valid until finalize; NULL out of range. */
     const char *(*column_name)(struct mig_cursor *cursor, int column);
-    /* Valid until the next step, restart or finalize. */
+    /* Its data is valid until the next step, restart or finalize. */
     mig_status (*column)(struct mig_cursor *cursor, int column, struct mig_value *out,
                          struct mig_err *err);
+    /* Rows that the last statement which can change any has changed. */
     int64_t (*changes)(struct mig_conn *conn);
 
     /* Whether the table exists; `schema` NULL or "": the default one. */
@@ -255,6 +261,8 @@ struct mig_driver {
 
     /* Whether one statement cannot run inside a transaction (VACUUM ...). */
     bool (*outside_tx)(struct mig_conn *conn, const char *text, size_t len);
+    /* Whether such a statement, whose end nobody recorded, took effect. It runs
+     * nothing but may remove what a broken attempt left. */
     mig_status (*settle)(struct mig_conn *conn, const char *text, size_t len, enum mig_settled *out,
                          struct mig_err *err);
 
@@ -264,6 +272,7 @@ struct mig_driver {
     mig_status (*update_batch)(struct mig_conn *conn, const struct mig_batch *batch, bool *written,
                                struct mig_err *err);
 
+    /* The engine's own handle, for mig_native(): sqlite3 *, PGconn *. */
     void *(*native)(struct mig_conn *conn);
 
     /* Inserts rows, the fastest way the engine has: `writes` and `news` of the
