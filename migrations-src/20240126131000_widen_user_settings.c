@@ -177,10 +177,12 @@ static mig_status verify(struct mig_db *db)
         size_t len;
         const unsigned char *blob = mig_column_blob(rows, 0, &len);
 
-        MIG_TRY(settings_read(db, blob, len, &settings));
-        if (settings.layout != V2)
-            return mig_fail(db, "the settings of user %" PRId64 " have layout %u",
-                            mig_column_int64(rows, 1), settings.layout);
+        status = settings_read(db, blob, len, &settings);
+        if (status == MIG_OK && settings.layout != V2)
+            status = mig_fail(db, "the settings of user %" PRId64 " have layout %u",
+                              mig_column_int64(rows, 1), settings.layout);
+        if (status < 0)
+            break;
     }
     mig_finalize(rows);
     return status;

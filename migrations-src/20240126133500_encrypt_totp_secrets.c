@@ -187,8 +187,10 @@ static mig_status check_sealed(struct mig_db *db, const struct vault *vault, con
         const unsigned char *secret = mig_column_blob(rows, 1, &len);
         unsigned char plain[SECRET_SIZE];
 
-        if (len != SEALED_SIZE || !secret_open(vault->open, user_id, secret, plain))
-            return not_opened(db, user_id);
+        if (len != SEALED_SIZE || !secret_open(vault->open, user_id, secret, plain)) {
+            status = not_opened(db, user_id);
+            break;
+        }
     }
     mig_finalize(rows);
     return status;
