@@ -20,7 +20,7 @@ readonly PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config
 readonly PACKAGES_TEST=("${PACKAGES_BUILD[@]}"
     g++ clang clang-format clang-tidy libclang-rt-14-dev binutils
     postgresql pgbouncer libcriterion-dev libjansson4
-    universal-ctags jq git ca-certificates procps)
+    universal-ctags jq git ca-certificates procps locales)
 
 say()
 {

@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <locale.h>
 
 void transform_key_clear(struct transform_key *key)
 {
@@ -35,6 +36,20 @@ mig_status transform_key_set(struct transform_key *key, const struct mig_value *
     return MIG_OK;
 }
 
+/* A cursor means the same in every locale; glibc keeps this one for ever. */
+static locale_t own_locale(void)
+{
+    return newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+static void real_write(double real, struct buf *out)
+{
+    locale_t was = uselocale(own_locale());
+
+    buf_printf(out, "d%a\n", real);
+    uselocale(was);
+}
+
 void transform_key_write(const struct transform_key *key, struct buf *out)
 {
     for (size_t i = 0; key->set && i < key->count; i++) {
@@ -43,7 +58,7 @@ void transform_key_write(const struct transform_key *key, struct buf *out)
         if (value->type == MIG_INT64) {
             buf_printf(out, "i%" PRId64 "\n", value->as.int64);
         } else if (value->type == MIG_DOUBLE) {
-            buf_printf(out, "d%a\n", value->as.real);
+            real_write(value->as.real, out);
         } else {
             buf_putc(out, value->type == MIG_BLOB ? 'b' : 't');
             for (size_t n = 0; n < value->len; n++)
@@ -86,7 +101,7 @@ static bool real_read(const char *text, size_t len, struct mig_value *out)
 {
     char *end = NULL;
 
-    out->as.real = strtod(text, &end);
+    out->as.real = strtod_l(text, &end, own_locale());
     return len > 0 && !isspace((unsigned char)*text) && end == text + len;
 }
 

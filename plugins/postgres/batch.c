@@ -96,10 +96,14 @@ static void put_hex(struct text *text, const struct mig_value *value)
 static mig_status put_text_value(struct text *text, const struct mig_value *value, Oid element,
                                  struct mig_err *err)
 {
+    char number[NUMBER_ROOM];
+
     switch (value->type) {
     case MIG_NULL: text_put(text, "NULL"); return MIG_OK;
     case MIG_INT64: text_format(text, "%" PRId64, value->as.int64); return MIG_OK;
-    case MIG_DOUBLE: text_format(text, "\"%.17g\"", value->as.real); return MIG_OK;
+    case MIG_DOUBLE:
+        text_format(text, "\"%s\"", double_write(number, value->as.real));
+        return MIG_OK;
     case MIG_TEXT:
         if (value->len && memchr(value->as.data, '\0', value->len))
             return mig_err_set(err, MIG_E_TYPE, "a text of the batch has a NUL byte");
@@ -353,10 +357,12 @@ static mig_status array_fill(const struct mig_batch *batch, const struct batch_c
 
 static void put_bound(struct text *text, const struct mig_value *key)
 {
+    char number[NUMBER_ROOM];
+
     switch (key->type) {
     case MIG_NULL: return;
     case MIG_INT64: text_format(text, "%" PRId64, key->as.int64); return;
-    case MIG_DOUBLE: text_format(text, "%.17g", key->as.real); return;
+    case MIG_DOUBLE: text_put(text, double_write(number, key->as.real)); return;
     case MIG_TEXT: text_add(text, key->as.data, key->len); return;
     case MIG_BLOB:
         text_put(text, "\\x");

@@ -12,7 +12,6 @@
 
 #include <endian.h>
 #include <inttypes.h>
-#include <math.h>
 
 #define CHUNK_BYTES ((size_t)64 << 10) /* is sent while the next is being made */
 #define OID_FIRST_USER 16384           /* types below are the server's own, no domains */
@@ -132,16 +131,12 @@ static mig_status put_value(struct copy *copy, size_t row, size_t column)
 {
     const struct mig_value *value = &copy->batch->news[row * copy->batch->write_count + column];
     struct text *out = &copy->chunk;
+    char number[NUMBER_ROOM];
 
     switch (value->type) {
     case MIG_NULL: text_put(out, "\\N"); return MIG_OK;
     case MIG_INT64: text_format(out, "%" PRId64, value->as.int64); return MIG_OK;
-    case MIG_DOUBLE:
-        if (isnan(value->as.real)) /* printf may give it a sign */
-            text_put(out, "NaN");
-        else
-            text_format(out, "%.17g", value->as.real);
-        return MIG_OK;
+    case MIG_DOUBLE: text_put(out, double_write(number, value->as.real)); return MIG_OK;
     case MIG_TEXT:
         if (value->len && memchr(value->as.data, '\0', value->len))
             return value_refused(copy, row, column,

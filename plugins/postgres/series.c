@@ -65,10 +65,12 @@ static void put_int(struct text *sql, int64_t number)
 static mig_status put_value(struct mig_conn *conn, struct text *sql, const struct mig_value *value,
                             size_t index, struct mig_err *err)
 {
+    char number[NUMBER_ROOM];
+
     switch (value->type) {
     case MIG_NULL: text_put(sql, "NULL"); return MIG_OK;
     case MIG_INT64: put_int(sql, value->as.int64); return MIG_OK;
-    case MIG_DOUBLE: text_format(sql, "'%.17g'", value->as.real); return MIG_OK;
+    case MIG_DOUBLE: text_format(sql, "'%s'", double_write(number, value->as.real)); return MIG_OK;
     case MIG_TEXT: return put_text(conn, sql, value, index, err);
     case MIG_BLOB: put_blob(sql, value); return MIG_OK;
     }

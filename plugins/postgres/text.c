@@ -6,6 +6,9 @@
  */
 #include "text.h"
 
+#include <locale.h>
+#include <math.h>
+
 #define TEXT_FIRST_ROOM 2048 /* most texts fit at once */
 
 void text_clear(struct text *text)
@@ -99,6 +102,29 @@ const char *text_string(const struct text *text)
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* glibc keeps this one for ever, and makes it once. */
+static locale_t own_locale(void)
+{
+    return newlocale(LC_ALL_MASK, "C", (locale_t)0);
+}
+
+const char *double_write(char out[NUMBER_ROOM], double real)
+{
+    locale_t was = uselocale(own_locale());
+
+    if (isnan(real)) /* printf may give it a sign */
+        snprintf(out, NUMBER_ROOM, "NaN");
+    else
+        snprintf(out, NUMBER_ROOM, "%.17g", real);
+    uselocale(was);
+    return out;
+}
+
+double double_read(const char *text)
+{
+    return strtod_l(text, NULL, own_locale());
 }
 
 void line_fold(char *line)

@@ -40,6 +40,12 @@ void text_format(struct text *text, const char *format, ...);
 /* The whole as a string; "" when nothing was added or memory ran out. */
 const char *text_string(const struct text *text);
 
+#define NUMBER_ROOM 32 /* any 64-bit integer, any double */
+
+/* As the server writes and reads them, whatever the locale of the program. */
+const char *double_write(char out[NUMBER_ROOM], double real);
+double double_read(const char *text);
+
 /* Makes one line of a text of many: line breaks become "; ", other white
  * space one blank, and blanks and full stops at the end go. In place. */
 void line_fold(char *line);

@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 
-#define NUMBER_ROOM 32 /* any 64-bit integer, any double as %.17g */
 #define FORMAT_TEXT 0
 #define FORMAT_BINARY 1
 
@@ -74,7 +73,7 @@ mig_status param_set(struct param *param, const struct mig_value *value, Oid typ
         snprintf(number, sizeof number, "%" PRId64, value->as.int64);
         return param_copy(param, number, strlen(number), err);
     case MIG_DOUBLE:
-        snprintf(number, sizeof number, "%.17g", value->as.real);
+        double_write(number, value->as.real);
         return param_copy(param, number, strlen(number), err);
     case MIG_TEXT: return param_text(param, value, index, err);
     case MIG_BLOB: return param_blob(param, value, type, index, err);
@@ -129,7 +128,7 @@ static bool get_number(const char *text, Oid type, struct mig_value *out)
     case OID_FLOAT4:
     case OID_FLOAT8:
         out->type = MIG_DOUBLE;
-        out->as.real = strtod(text, NULL);
+        out->as.real = double_read(text);
         return true;
     default: return false;
     }

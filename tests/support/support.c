@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -210,6 +211,18 @@ bool test_exists(const char *path)
     struct stat info;
 
     return lstat(path, &info) == 0;
+}
+
+void test_use_comma(void)
+{
+    char *folder = test_folder();
+    char *made = test_format("%s/comma", folder);
+    struct test_result result = test_run("localedef", "-i", "de_DE", "-f", "UTF-8", made);
+
+    MUST(result.exit_code == 0, "localedef: %s", result.err);
+    setenv("LOCPATH", folder, 1);
+    MUST(setlocale(LC_ALL, "comma"), "there is no locale in %s", folder);
+    MUST(strcmp(test_format("%.1f", 0.5), "0,5") == 0, "numbers have no comma");
 }
 
 /* ---- commands ----------------------------------------------------------- */

@@ -33,6 +33,9 @@ bool test_exists(const char *path);
 /* Removes a file, or a folder with everything in it. */
 void test_remove(const char *path);
 
+/* Numbers have a comma from now on, as in the program of a German. */
+void test_use_comma(void);
+
 /*
  * Running a command. Output is text, NUL-terminated. The time limit is a
  * safety net against a hang and no way to measure: past it the command's

@@ -163,6 +163,17 @@ static mig_status large_rows(struct mig_row *out, void *user)
     return MIG_ROW;
 }
 
+Engines(load, numbers_have_a_point_in_every_locale)
+{
+    int left = 2;
+
+    test_use_comma();
+    opened_exec(on, on_engine(on, "sqlite") ? "CREATE TABLE t (a REAL, b BLOB)"
+                                            : "CREATE TABLE t (a REAL, b BYTEA)");
+    run_load(on, &(struct mig_load){SPEC, .next = large_rows, .user = &left});
+    expect_rows(on, "SELECT a FROM t ORDER BY a", "0.5\n1.5");
+}
+
 Engines(load, large_values_make_small_batches)
 {
     int left = 10;

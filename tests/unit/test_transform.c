@@ -858,6 +858,16 @@ static void goes_on(struct opened *on, const char *key_type, const char *keys)
     cr_assert_eq(journaling.done, 7);
 }
 
+Engines(transform, numbers_have_a_point_in_every_locale)
+{
+    test_use_comma();
+    keys_of_type(on, "DOUBLE PRECISION", "(0.1, 'x'), (-3e100, 'y'), (2.5, 'z')");
+    values_of_type(on, "DOUBLE PRECISION", "0.1");
+    goes_on(on, "DOUBLE PRECISION",
+            "(0.1,1,'x'), (0.2,1,'x'), (0.3,1,'x'), (1e300,2,'x'), (-1e-300,3,'x'), (0.5,1,'x'),"
+            " (7,9,'x')");
+}
+
 Engines(transform, it_goes_on_behind_the_cursor)
 {
     goes_on(on, "BIGINT",
