@@ -324,10 +324,11 @@ static mig_status explain_failure(const struct plan_step *step, enum verdict ver
                       step_id(step));
 }
 
-/* The worker reported success, and the history knows of none. */
-static void disagree(const struct plan_step *step, enum verdict verdict, struct mig_err *err)
+/* The worker reported success, and the history knows of none: the report counts for nothing. */
+static void disbelieve(const struct plan_step *step, struct worker_end *end, struct mig_err *err)
 {
-    err_set(err, verdict == VERDICT_HALF ? MIG_E_PARTIAL : MIG_E_FAILED,
+    end->reported = false;
+    err_set(err, MIG_E_FAILED,
             "the worker reported success, but the history does not have migration %s as done: the "
             "module closed descriptors that are not its own, or something else changed the "
             "history",
@@ -400,10 +401,9 @@ static mig_status apply_in_worker(struct run *run, const struct plan_step *step,
         return MIG_OK;
     }
     if (status == MIG_OK)
-        disagree(step, verdict, err);
-    else
-        explain_failure(step, verdict, &end, err);
-    if (status == MIG_OK || !end.reported || lost(status))
+        disbelieve(step, &end, err);
+    explain_failure(step, verdict, &end, err);
+    if (!end.reported || lost(status))
         log_death(run, step, began_wall_ms, clock_mono_ms() - began_ms, err);
     return err->status;
 }
