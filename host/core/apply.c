@@ -59,12 +59,12 @@ void work_emit(struct work *work, struct mighost_event event)
     event.run_id = work->session->run_id;
     event.index = work->item->index;
     event.count = work->item->count;
-    if (event.text && *event.text) {
-        shown = strdup(event.text);
+    if (event.text && work->session->secrets) {
+        shown = strdup(event.text); /* without memory for it, it is not shown */
         event.text = shown;
+        if (shown)
+            text_hide_values(shown, work->session->secrets);
     }
-    if (shown)
-        text_hide_values(shown, work->session->secrets);
     if (!event.text)
         event.text = "";
     pthread_mutex_lock(&work->telling);

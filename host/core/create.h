@@ -2,7 +2,8 @@
 /*
  * New migrations: choosing the id, checking the name, writing the files that an
  * author starts from. Never overwrites, and never writes half a pair: the down
- * file comes first, without it no up file does, and without that it goes again. Knows no database.
+ * file comes first, and an up file that cannot be written takes it away again.
+ * Knows no database.
  */
 #ifndef MIGHOST_CREATE_H
 #define MIGHOST_CREATE_H

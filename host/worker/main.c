@@ -29,7 +29,6 @@
 #define CPU_GRACE_S 2 /* between SIGXCPU and SIGKILL */
 #define OUTPUT_BUFFER 4096
 #define EXIT_USAGE 2
-#define SESSION_FDS 64    /* from the first: those of a session are among them */
 #define STATUS_SIZE 16384 /* of /proc/self/status, at most */
 
 struct worker {
