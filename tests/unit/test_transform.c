@@ -931,7 +931,8 @@ static mig_status note_widest(void *ctx, const struct transform_mark *mark, stru
     return keep_cursor(&widest->journaling, mark, err);
 }
 
-Engines(transform, a_page_of_wide_rows_has_few_of_them)
+/* The rows of the largest page where there are so many, each with that many characters. */
+static int64_t widest_page(struct opened *on, int rows, int chars)
 {
     static const struct transform_owner owner = {.commit = note_widest, .begin = begin_next};
     const struct mig_transform spec = {
@@ -940,38 +941,30 @@ Engines(transform, a_page_of_wide_rows_has_few_of_them)
     struct transform transform = {.spec = &spec, .owner = &owner, .ctx = &widest};
 
     opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER)");
-    opened_exec(
-        on, test_format("INSERT INTO t (id, a) WITH RECURSIVE n (i) AS"
-                        " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600)"
-                        " SELECT i, %s FROM n",
-                        on_engine(on, "sqlite") ? "hex(zeroblob(20000))" : "repeat('0', 40000)"));
+    opened_exec(on,
+                test_format("INSERT INTO t (id, a) WITH RECURSIVE n (i) AS"
+                            " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                            " SELECT i, %s FROM n",
+                            rows,
+                            on_engine(on, "sqlite") ? test_format("hex(zeroblob(%d))", chars / 2)
+                                                    : test_format("repeat('0', %d)", chars)));
     opened_begin(on);
     expect_status(on, try_transform(on, &transform), MIG_OK);
     opened_commit(on);
-    expect_rows(on, "SELECT COUNT(*), MIN(n), MAX(n) FROM t", "600|40000|40000");
-    cr_assert_leq(widest.most, 110, "a page had %lld rows", (long long)widest.most);
+    expect_rows(on, "SELECT COUNT(*), MIN(n), MAX(n) FROM t",
+                test_format("%d|%d|%d", rows, chars, chars));
+    return widest.most;
+}
+
+Engines(transform, a_page_of_wide_rows_has_few_of_them)
+{
+    cr_assert_leq(widest_page(on, 600, 40000), 110);
 }
 
 /* Before anything is known of the rows, and where they are suddenly wider. */
 Engines(transform, a_page_ends_where_it_is_full)
 {
-    static const struct transform_owner owner = {.commit = note_widest, .begin = begin_next};
-    const struct mig_transform spec = {
-        .size = sizeof spec, .table = "t", .read = "a", .write = "n", .map = to_length};
-    struct widest widest = {.journaling.on = on};
-    struct transform transform = {.spec = &spec, .owner = &owner, .ctx = &widest};
-
-    opened_exec(on, "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER)");
-    opened_exec(on, test_format("INSERT INTO t (id, a) WITH RECURSIVE n (i) AS"
-                                " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 14)"
-                                " SELECT i, %s FROM n",
-                                on_engine(on, "sqlite") ? "hex(zeroblob(500000))"
-                                                        : "repeat('0', 1000000)"));
-    opened_begin(on);
-    expect_status(on, try_transform(on, &transform), MIG_OK);
-    opened_commit(on);
-    expect_rows(on, "SELECT COUNT(*), MIN(n), MAX(n) FROM t", "14|1000000|1000000");
-    cr_assert_leq(widest.most, 5, "a page had %lld rows", (long long)widest.most);
+    cr_assert_leq(widest_page(on, 14, 1000000), 5);
 }
 
 /* Slow for the rows of the first page, and at once behind it. */
